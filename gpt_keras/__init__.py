@@ -1,0 +1,14 @@
+"""A GPT for Keras: from text to a served model."""
+
+import os
+
+if os.environ.get("TF_USE_LEGACY_KERAS", "0").lower() in ("1", "true"):
+    raise ImportError(
+        "gpt_keras needs Keras 3, and TF_USE_LEGACY_KERAS selects Keras 2. "
+        "Received: TF_USE_LEGACY_KERAS="
+        f"{os.environ['TF_USE_LEGACY_KERAS']}. Unset it and start again."
+    )
+
+from gpt_keras.model import GPTModel  # noqa: E402
+
+__all__ = ["GPTModel"]

@@ -1,0 +1,1 @@
+"""The parts of a decoder block, each a Keras layer."""

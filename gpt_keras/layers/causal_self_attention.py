@@ -1,0 +1,225 @@
+"""Causal self-attention: each position looks at itself and those before."""
+
+import keras
+from keras import ops
+
+from gpt_keras.layers.dropout import Dropout
+from gpt_keras.layers.initializers import fresh
+from gpt_keras.layers.kv_cache import KVCache
+from gpt_keras.layers.kv_cache import empty_cache
+from gpt_keras.layers.kv_cache import extend_cache
+from gpt_keras.layers.positional_encoding import rotate
+from gpt_keras.layers.positional_encoding import token_positions
+
+
+@keras.saving.register_keras_serializable(package="gpt_keras")
+class CausalSelfAttention(keras.layers.Layer):
+    """Multi-head self-attention that never sees a later position.
+
+    softmax(QKᵀ / √head_dim) V for each head, the softmax in float32 under
+    every dtype policy. Queries, keys and values come from one fused
+    projection.
+
+    Args:
+        d_model: The width of input and output, a multiple of `num_heads`.
+        num_heads: The number of heads.
+        rate: Dropout rate of the attention weights.
+        rotary: Turn queries and keys by their positions (RoPE).
+        qk_norm: Normalise queries and keys of each head (RMS).
+        use_bias: Whether the projections have biases.
+        norm_epsilon: Of the query and key normalisation.
+        kernel_initializer: Of the fused projection.
+        output_initializer: Of the output projection.
+
+    Call arguments:
+        x: `(batch, length, d_model)`.
+        training: Whether to drop.
+        mask: Boolean `(batch, length)`, True where there is a token.
+            Positions without one are never attended to.
+
+    Raises:
+        ValueError: `d_model` is not a multiple of `num_heads`, or `rotary`
+            meets an odd head width.
+
+    Reference:
+        Vaswani et al. 2017, §3.2.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        rate: float = 0.0,
+        *,
+        rotary: bool = False,
+        qk_norm: bool = False,
+        use_bias: bool = True,
+        norm_epsilon: float = 1e-5,
+        kernel_initializer="glorot_uniform",
+        output_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check_heads(d_model, num_heads, rotary)
+        self.d_model = d_model
+        self.num_heads = num_heads
+        self.head_dim = d_model // num_heads
+        self.rate = rate
+        self.rotary = rotary
+        self.qk_norm = qk_norm
+        self.use_bias = use_bias
+        self.norm_epsilon = norm_epsilon
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.output_initializer = keras.initializers.get(output_initializer)
+        self.query_key_value = keras.layers.Dense(
+            3 * d_model,
+            use_bias=use_bias,
+            kernel_initializer=fresh(self.kernel_initializer),
+            dtype=self.dtype_policy,
+            name="query_key_value",
+        )
+        self.output_projection = keras.layers.Dense(
+            d_model,
+            use_bias=use_bias,
+            kernel_initializer=fresh(self.output_initializer),
+            dtype=self.dtype_policy,
+            name="output_projection",
+        )
+        self.dropout = Dropout(rate, dtype=self.dtype_policy)
+        if qk_norm:
+            self.query_norm = self._norm("query_norm")
+            self.key_norm = self._norm("key_norm")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.query_key_value.build(input_shape)
+        self.output_projection.build(input_shape)
+        if self.qk_norm:
+            self.query_norm.build((None, None, None, self.head_dim))
+            self.key_norm.build((None, None, None, self.head_dim))
+
+    def call(self, x, training=None, mask=None):
+        return self.step(x, training=training, mask=mask)[0]
+
+    def step(self, x, cache=None, training=None, mask=None):
+        """Attends within `x` and to what the cache holds.
+
+        Args:
+            x: `(batch, length, d_model)`, the new positions.
+            cache: `KVCache` of the positions before, or None.
+            training: Whether to drop.
+            mask: Boolean `(batch, length)`, True where there is a token.
+
+        Returns:
+            The outputs `(batch, length, d_model)`, and the cache with the
+            new positions (None without one).
+        """
+        start = None if cache is None else cache.lengths
+        query, key, value = self._project(x, start)
+        if cache is None:
+            visible = _visible(ops.shape(x)[1], mask)
+        else:
+            cache = extend_cache(cache, key, value, mask)
+            key = ops.cast(cache.keys, x.dtype)
+            value = ops.cast(cache.values, x.dtype)
+            visible = _visible_in_cache(cache, start, ops.shape(x)[1])
+        outputs = self._attend(query, key, value, visible, training)
+        return self.output_projection(outputs), cache
+
+    def make_cache(self, batch_size, max_length: int) -> KVCache:
+        """Returns an empty cache for `max_length` positions."""
+        return empty_cache(
+            batch_size,
+            self.num_heads,
+            max_length,
+            self.head_dim,
+            self.compute_dtype,
+        )
+
+    def _project(self, x, start):
+        """Returns queries, keys, values `(batch, heads, length, head_dim)`."""
+        batch, length, _ = ops.shape(x)
+        fused = ops.reshape(
+            self.query_key_value(x),
+            (batch, length, 3, self.num_heads, self.head_dim),
+        )
+        query, key, value = ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)))
+        if self.qk_norm:
+            query, key = self.query_norm(query), self.key_norm(key)
+        if self.rotary:
+            positions = token_positions(length, start)
+            query, key = rotate(query, positions), rotate(key, positions)
+        return query, key, value
+
+    def _attend(self, query, key, value, visible, training):
+        scale = self.head_dim**-0.5
+        scores = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
+        scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
+        weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+        weights = self.dropout(weights, training=training)
+        outputs = ops.matmul(weights, value)
+        batch, _, length, _ = ops.shape(query)
+        outputs = ops.transpose(outputs, (0, 2, 1, 3))
+        return ops.reshape(outputs, (batch, length, self.d_model))
+
+    def _norm(self, name):
+        return keras.layers.RMSNormalization(
+            epsilon=self.norm_epsilon, dtype=self.dtype_policy, name=name
+        )
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "d_model": self.d_model,
+            "num_heads": self.num_heads,
+            "rate": self.rate,
+            "rotary": self.rotary,
+            "qk_norm": self.qk_norm,
+            "use_bias": self.use_bias,
+            "norm_epsilon": self.norm_epsilon,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "output_initializer": keras.initializers.serialize(
+                self.output_initializer
+            ),
+        }
+
+
+# Finite, so that a row in which nothing is visible gives no NaN.
+_HIDDEN = -1e30
+
+
+def _visible(length, mask):
+    """Returns what each query may see, `(1 or batch, 1, length, length)`."""
+    positions = ops.arange(length, dtype="int32")
+    causal = positions[None, :] <= positions[:, None]
+    if mask is None:
+        return causal[None, None]
+    return causal[None, None] & ops.cast(mask, "bool")[:, None, None, :]
+
+
+def _visible_in_cache(cache: KVCache, start, length):
+    """Returns what each query may see, `(batch, 1, length, max_length)`."""
+    keys = ops.arange(cache.max_length, dtype="int32")
+    queries = token_positions(length, start)
+    return keys[None, None, None, :] <= queries[:, None, :, None]
+
+
+def _check_heads(d_model: int, num_heads: int, rotary: bool):
+    if num_heads < 1 or d_model < 1 or d_model % num_heads:
+        raise ValueError(
+            "`d_model` must be a positive multiple of `num_heads`. Received: "
+            f"d_model={d_model}, num_heads={num_heads}"
+        )
+    if rotary and (d_model // num_heads) % 2:
+        raise ValueError(
+            "Rotary positions need an even d_model / num_heads. Received: "
+            f"d_model={d_model}, num_heads={num_heads}"
+        )

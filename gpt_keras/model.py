@@ -1,0 +1,369 @@
+"""The GPT: token ids in, logits out, and the step that trains it."""
+
+import keras
+from keras import ops
+
+from gpt_keras.layers.decoder_block import NORMS
+from gpt_keras.layers.decoder_block import DecoderBlock
+from gpt_keras.layers.decoder_block import check_option
+from gpt_keras.layers.decoder_block import make_norm
+from gpt_keras.layers.dropout import Dropout
+from gpt_keras.layers.initializers import fresh
+from gpt_keras.layers.positional_encoding import KINDS
+from gpt_keras.layers.positional_encoding import PositionalEncoding
+from gpt_keras.training.loss import mean_over
+from gpt_keras.training.loss import weighted_token_losses
+
+POSITIONS = (*KINDS, "rotary")
+
+
+@keras.saving.register_keras_serializable(package="gpt_keras")
+class GPTModel(keras.Model):
+    """A decoder-only transformer that predicts the next token.
+
+    Embedding, positions, `num_layers` decoder blocks, a last normalisation
+    (with `norm_order="pre"`) and a projection onto the vocabulary. The
+    defaults are Vaswani et al.'s choices in a causal pre-norm decoder; the
+    keywords reach GPT-2 (`position="learned"`, `activation="gelu"`,
+    `tie_embeddings=True`, `scale_embeddings=False`) and later recipes.
+
+    `compile()` needs no loss: without one, the model is trained on the mean
+    cross-entropy over every token of the global batch that has weight.
+
+    Args:
+        vocab_size: The number of token ids.
+        d_model: The width of embeddings and blocks.
+        num_heads: The number of attention heads; divides `d_model`.
+        dff: The width of the feed-forward layers.
+        max_length: The longest sequence, in tokens.
+        rate: Dropout rate, `0 <= rate < 1`.
+        num_layers: The number of blocks.
+        position: `"sinusoidal"`, `"learned"` or `"rotary"`.
+        activation: `"relu"`, `"gelu"` (tanh form) or `"relu_squared"`.
+        norm_order: `"pre"` or `"post"`.
+        norm: `"layer"` or `"rms"`.
+        qk_norm: Normalise queries and keys.
+        tie_embeddings: Project onto the vocabulary by the embeddings.
+        scale_embeddings: Multiply embeddings by √d_model.
+        use_bias: Whether projections and layer norms have biases.
+        norm_epsilon: Of every normalisation.
+        initializer_stddev: Of the normal initialiser. Projections that end a
+            residual branch start smaller by √(2 num_layers), as in GPT-2.
+
+    Call arguments:
+        x: `(batch, length)` integers, token ids.
+        training: Whether to drop. Keras takes it by keyword only.
+        mask: Boolean `(batch, length)`, True where there is a token. None
+            means everywhere.
+
+    Returns of the call: logits `(batch, length, vocab_size)`, float32 under
+    every dtype policy.
+
+    Raises:
+        ValueError: An option is not one of those named above, a size is not
+            positive, or a sequence is longer than `max_length`.
+        ValueError: An id is outside of [0, vocab_size). In a graph it is
+            TensorFlow's InvalidArgumentError; XLA can't raise.
+
+    Example:
+
+    >>> model = GPTModel(100, 32, 4, 64, max_length=16, num_layers=2)
+    >>> model(np.array([[1, 2, 3]])).shape
+    (1, 3, 100)
+
+    Reference:
+        Radford et al. 2019, Language Models are Unsupervised Multitask
+        Learners, §2.3.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        num_heads: int,
+        dff: int,
+        max_length: int,
+        rate: float = 0.1,
+        *,
+        num_layers: int = 12,
+        position: str = "sinusoidal",
+        activation: str = "relu",
+        norm_order: str = "pre",
+        norm: str = "layer",
+        qk_norm: bool = False,
+        tie_embeddings: bool = False,
+        scale_embeddings: bool = True,
+        use_bias: bool = True,
+        norm_epsilon: float = 1e-5,
+        initializer_stddev: float = 0.02,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_option("position", position, POSITIONS)
+        check_option("norm", norm, NORMS)
+        _check_positive(
+            vocab_size=vocab_size, num_layers=num_layers, max_length=max_length
+        )
+        self.vocab_size = vocab_size
+        self.d_model = d_model
+        self.num_heads = num_heads
+        self.dff = dff
+        self.max_length = max_length
+        self.rate = rate
+        self.num_layers = num_layers
+        self.position = position
+        self.activation = activation
+        self.norm_order = norm_order
+        self.norm = norm
+        self.qk_norm = qk_norm
+        self.tie_embeddings = tie_embeddings
+        self.scale_embeddings = scale_embeddings
+        self.use_bias = use_bias
+        self.norm_epsilon = norm_epsilon
+        self.initializer_stddev = initializer_stddev
+        self.supports_masking = True
+        self._make_layers()
+
+    def _make_layers(self):
+        normal = keras.initializers.RandomNormal(stddev=self.initializer_stddev)
+        ending = keras.initializers.RandomNormal(
+            stddev=self.initializer_stddev / (2 * self.num_layers) ** 0.5
+        )
+        self.embedding = keras.layers.Embedding(
+            self.vocab_size,
+            self.d_model,
+            embeddings_initializer=fresh(normal),
+            dtype=self.dtype_policy,
+            name="embedding",
+        )
+        if self.position in KINDS:
+            self.positional_encoding = PositionalEncoding(
+                self.max_length,
+                self.d_model,
+                self.position,
+                initializer=fresh(normal),
+                dtype=self.dtype_policy,
+                name="positional_encoding",
+            )
+        self.dropout = Dropout(self.rate, dtype=self.dtype_policy)
+        self.blocks = [
+            DecoderBlock(
+                self.d_model,
+                self.num_heads,
+                self.dff,
+                self.rate,
+                activation=self.activation,
+                norm_order=self.norm_order,
+                norm=self.norm,
+                rotary=self.position == "rotary",
+                qk_norm=self.qk_norm,
+                use_bias=self.use_bias,
+                norm_epsilon=self.norm_epsilon,
+                kernel_initializer=fresh(normal),
+                output_initializer=fresh(ending),
+                dtype=self.dtype_policy,
+                name=f"block_{index}",
+            )
+            for index in range(self.num_layers)
+        ]
+        if self.norm_order == "pre":
+            self.final_norm = make_norm(
+                self.norm,
+                self.use_bias,
+                self.norm_epsilon,
+                self.dtype_policy,
+                "final_norm",
+            )
+        if not self.tie_embeddings:
+            self.final_layer = keras.layers.Dense(
+                self.vocab_size,
+                use_bias=self.use_bias,
+                kernel_initializer=fresh(normal),
+                dtype=self.dtype_policy,
+                name="final_layer",
+            )
+
+    def build(self, input_shape):
+        hidden_shape = (*input_shape, self.d_model)
+        self.embedding.build(input_shape)
+        if self.position in KINDS:
+            self.positional_encoding.build(hidden_shape)
+        for block in self.blocks:
+            block.build(hidden_shape)
+        if self.norm_order == "pre":
+            self.final_norm.build(hidden_shape)
+        if not self.tie_embeddings:
+            self.final_layer.build(hidden_shape)
+
+    def call(self, x, training=None, mask=None):
+        _check_length(x.shape[1], self.max_length)
+        x = _check_token_ids(x, self.vocab_size, self.max_length)
+        return self.step(x, training=training, mask=mask)[0]
+
+    def step(self, x, cache=None, training=None, mask=None):
+        """Runs the model on new tokens behind those in the cache.
+
+        Args:
+            x: `(batch, length)` integers, the new token ids.
+            cache: What `make_cache` or an earlier step gave, or None.
+            training: Whether to drop.
+            mask: Boolean `(batch, length)`, True where there is a token. With
+                a cache, the tokens of a row must stand at its left.
+
+        Returns:
+            Logits `(batch, length, vocab_size)` in float32, and the cache
+            with the new tokens (None without one).
+        """
+        hidden, cache = self.hidden_states(x, cache, training, mask)
+        return self.logits(hidden), cache
+
+    def hidden_states(self, x, cache=None, training=None, mask=None):
+        """As `step`, but gives the last states `(batch, length, d_model)`.
+
+        For those who need logits at a few positions only: give these states
+        to `logits`.
+        """
+        if not self.built:
+            self.build((None, None))
+        x = self.embedding(x)
+        if self.scale_embeddings:
+            x = x * self.d_model**0.5
+        if self.position in KINDS:
+            start = None if cache is None else cache[0].lengths
+            x = self.positional_encoding(x, start=start)
+        x = self.dropout(x, training=training)
+        caches = []
+        for index, block in enumerate(self.blocks):
+            block_cache = None if cache is None else cache[index]
+            x, block_cache = block.step(x, block_cache, training, mask)
+            caches.append(block_cache)
+        if self.norm_order == "pre":
+            x = self.final_norm(x)
+        return x, None if cache is None else tuple(caches)
+
+    def logits(self, hidden):
+        """Projects states `(..., d_model)` onto the vocabulary, in float32."""
+        if self.tie_embeddings:
+            weights = ops.cast(self.embedding.embeddings, hidden.dtype)
+            logits = ops.matmul(hidden, ops.transpose(weights))
+        else:
+            logits = self.final_layer(hidden)
+        return ops.cast(logits, "float32")
+
+    def make_cache(self, batch_size, max_length: int | None = None):
+        """Returns an empty cache, a tuple with one `KVCache` per block.
+
+        Args:
+            batch_size: The number of rows; in a graph it may be a tensor.
+            max_length: The number of positions with room, `self.max_length`
+                by default.
+        """
+        if max_length is None:
+            max_length = self.max_length
+        return tuple(
+            block.make_cache(batch_size, max_length) for block in self.blocks
+        )
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Returns the compiled loss, or else the mean over all tokens."""
+        if self.loss is not None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        losses, weights = weighted_token_losses(y_pred, y, sample_weight)
+        return mean_over(ops.sum(losses), ops.sum(weights)) + sum(self.losses)
+
+    def train_step(self, *args, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            return super().train_step(*args, **kwargs)
+        from gpt_keras.training.exact_step import train_step
+
+        return train_step(self, *args)
+
+    def test_step(self, *args, **kwargs):
+        if keras.backend.backend() != "tensorflow":
+            return super().test_step(*args, **kwargs)
+        from gpt_keras.training.exact_step import test_step
+
+        return test_step(self, *args)
+
+    def compute_mask(self, inputs, mask=None):
+        return None  # or Keras would multiply the mask into the loss
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.vocab_size)
+
+    def compute_output_spec(self, x, training=None, mask=None):
+        _check_length(x.shape[1], self.max_length)
+        # Logits are float32 even where the policy computes in 16 bits.
+        return keras.KerasTensor((*x.shape, self.vocab_size), dtype="float32")
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "vocab_size": self.vocab_size,
+            "d_model": self.d_model,
+            "num_heads": self.num_heads,
+            "dff": self.dff,
+            "max_length": self.max_length,
+            "rate": self.rate,
+            "num_layers": self.num_layers,
+            "position": self.position,
+            "activation": self.activation,
+            "norm_order": self.norm_order,
+            "norm": self.norm,
+            "qk_norm": self.qk_norm,
+            "tie_embeddings": self.tie_embeddings,
+            "scale_embeddings": self.scale_embeddings,
+            "use_bias": self.use_bias,
+            "norm_epsilon": self.norm_epsilon,
+            "initializer_stddev": self.initializer_stddev,
+        }
+
+
+def _check_positive(**sizes: int):
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(
+                f"`{name}` must be positive. Received: {name}={size}"
+            )
+
+
+def _check_length(length, max_length: int):
+    if length is not None and length > max_length:
+        raise ValueError(
+            "A sequence must not be longer than `max_length`. Received: "
+            f"length={length}, max_length={max_length}"
+        )
+
+
+def _check_token_ids(token_ids, vocab_size: int, max_length: int):
+    """Makes TensorFlow raise where it would compute something else, silently.
+
+    It reads id -1 as the last row of the embedding, and takes a sequence
+    longer than `max_length` where no table of positions ends.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return token_ids
+    import tensorflow as tf
+
+    rule = f"`token_ids` must be in [0, vocab_size={vocab_size})."
+    if tf.executing_eagerly():
+        low, high = tf.reduce_min(token_ids), tf.reduce_max(token_ids)
+        if tf.size(token_ids) and (low < 0 or high >= vocab_size):
+            raise ValueError(f"{rule} Received: ids from {low} to {high}")
+        return token_ids
+    vocab_size = tf.cast(vocab_size, token_ids.dtype)
+    checks = [
+        tf.debugging.assert_non_negative(token_ids, message=rule),
+        tf.debugging.assert_less(token_ids, vocab_size, message=rule),
+        tf.debugging.assert_less_equal(
+            tf.shape(token_ids)[1],
+            max_length,
+            message="A sequence must not be longer than `max_length`.",
+        ),
+    ]
+    with tf.control_dependencies([check for check in checks if check]):
+        return tf.identity(token_ids)
