@@ -1,0 +1,149 @@
+"""The tokens of a split in, batches for `model.fit` out.
+
+A batch is `(token_ids, labels, sample_weight)`, each `(batch, length)`: int32,
+int32 and float32. Which one it is depends on (seed, step) alone.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from gpt_keras.data import packing
+from gpt_keras.data.token_store import TokenSplit
+
+
+def training_batches(
+    split: TokenSplit,
+    *,
+    length: int,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    num_steps: int,
+) -> tf.data.Dataset:
+    """Batches `start_step` to `start_step + num_steps` of a training run.
+
+    The run goes through the epochs of `packing.window_starts` without end. A
+    dataset that begins in mid-run gives what the whole run would have given
+    from there on, and begins at once.
+
+    Args:
+        split: The tokens to train on.
+        length: Tokens in a window.
+        batch_size: Windows in a batch, over all replicas.
+        seed: Draws the order.
+        start_step: Batches that were trained on before.
+        num_steps: Batches to give.
+
+    Returns:
+        A dataset of known length and static shapes. It has no state: each
+        iteration over it gives the same batches.
+
+    Raises:
+        ValueError: The split is shorter than one window, or a number is out
+            of range.
+
+    Example:
+        >>> batches = training_batches(
+        ...     store.split("train"), length=64, batch_size=12, seed=0,
+        ...     num_steps=2000)
+        >>> model.fit(batches)
+    """
+    _check_positive(length=length, batch_size=batch_size)
+    if start_step < 0 or num_steps < 0:
+        raise ValueError(
+            "`start_step` and `num_steps` must not be negative. "
+            f"Received: start_step={start_step}, num_steps={num_steps}."
+        )
+    packing.num_windows(split.num_tokens, length)  # raises where it is short
+
+    def starts(indices):
+        return packing.window_starts(
+            indices, num_tokens=split.num_tokens, length=length, seed=seed
+        )
+
+    def read(starts):
+        tokens = split.read(starts, length + 1)
+        return packing.to_batch(tokens, np.full(len(starts), length))
+
+    first, last = start_step * batch_size, (start_step + num_steps) * batch_size
+    indices = tf.data.Dataset.range(first, last).batch(
+        batch_size, drop_remainder=True
+    )
+    return _read_batches(indices.map(starts), read, (batch_size, length))
+
+
+def validation_batches(
+    split: TokenSplit,
+    *,
+    length: int,
+    batch_size: int,
+    max_batches: int | None = None,
+) -> tf.data.Dataset:
+    """A split from its beginning to its end, in windows without overlap.
+
+    Every token but the first is a label exactly once, with weight 1. The
+    last window and the last batch are filled up with weight 0.
+
+    Args:
+        split: The tokens to validate on.
+        length: Tokens in a window.
+        batch_size: Windows in a batch, over all replicas.
+        max_batches: Stops after so many batches.
+
+    Returns:
+        A dataset of known length and static shapes, without state.
+
+    Raises:
+        ValueError: The split has fewer than 2 tokens, or a number is out of
+            range.
+    """
+    _check_positive(length=length, batch_size=batch_size)
+    if max_batches is not None:
+        _check_positive(max_batches=max_batches)
+    num_tokens = split.num_tokens
+    if num_tokens < 2:
+        raise ValueError(
+            f"Validation needs 2 tokens or more. Received: {num_tokens}."
+        )
+    num_batches = -(-(num_tokens - 1) // (length * batch_size))
+    if max_batches is not None:
+        num_batches = min(num_batches, max_batches)
+
+    def read(windows):
+        counts = packing.label_counts(
+            windows, num_tokens=num_tokens, length=length
+        )
+        tokens = np.zeros((batch_size, length + 1), np.int32)
+        for row, window, count in zip(tokens, windows, counts, strict=True):
+            if count:
+                row[: count + 1] = split.read([window * length], count + 1)
+        return packing.to_batch(tokens, counts)
+
+    windows = tf.data.Dataset.range(num_batches * batch_size).batch(
+        batch_size, drop_remainder=True
+    )
+    return _read_batches(windows, read, (batch_size, length))
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"`{name}` must be positive. Received: {size}.")
+
+
+def _read_batches(places: tf.data.Dataset, read, shape) -> tf.data.Dataset:
+    """Maps `read` over batches of positions, with static shapes and options."""
+
+    def fetch(positions):
+        triple = tf.numpy_function(
+            read, [positions], (tf.int32, tf.int32, tf.float32)
+        )
+        return tuple(tf.ensure_shape(tensor, shape) for tensor in triple)
+
+    options = tf.data.Options()
+    options.deterministic = True
+    # By file, the default, can't be done; DATA gives every host its share.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return places.map(fetch).prefetch(tf.data.AUTOTUNE).with_options(options)

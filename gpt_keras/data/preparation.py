@@ -1,0 +1,151 @@
+"""A source of documents in, a tokenizer and a store of its tokens out."""
+
+import dataclasses
+import itertools
+import json
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from gpt_keras.data.splitting import ValidationSplit
+from gpt_keras.data.splitting import split_documents
+from gpt_keras.data.token_manifest import MANIFEST
+from gpt_keras.data.token_manifest import read_manifest
+from gpt_keras.data.token_store import TokenSplit
+from gpt_keras.data.token_store import TokenStore
+from gpt_keras.data.token_store_writing import check_free
+from gpt_keras.data.token_store_writing import write_token_store
+from gpt_keras.text.tokenizer import load_tokenizer
+from gpt_keras.text.tokenizer_training import train_byte_pair
+from gpt_keras.text.tokenizer_training import train_character
+
+_KINDS = ("byte_pair", "character")
+_ENTROPY_CHUNK = 2**22  # tokens
+
+
+def prepare(
+    source,
+    directory,
+    *,
+    tokenizer="byte_pair",
+    vocab_size: int | None = None,
+    split: ValidationSplit | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+):
+    """Makes the token store of a corpus, or opens the one that was made.
+
+    A store that was made from the same source with the same settings is used
+    again, and the corpus is not read. That its files are the same is judged by
+    their names and sizes.
+
+    Args:
+        source: One of `gpt_keras.data.sources`.
+        directory: The folder of the store; `tokenizer.json` lies in it.
+        tokenizer: A tokenizer, or `"byte_pair"` or `"character"` to train one
+            on the training split.
+        vocab_size: The size to train `"byte_pair"` to, special tokens
+            included; None for the others.
+        split: Defaults to the last tenth of the characters for validation.
+        progress: Called with a split's name and its documents and tokens so
+            far.
+
+    Returns:
+        `(tokenizer, store)`. The store has the splits `"train"` and, for a
+        fraction above 0, `"validation"`.
+
+    Raises:
+        ValueError: The corpus is empty; the folder holds a store of another
+            source, other settings or with damage; `tokenizer` and
+            `vocab_size` don't fit.
+        OSError: A file can't be read, or the folder can't be written.
+
+    Example:
+        >>> tokenizer, store = prepare(
+        ...     PythonReference(), "runs/quickstart/tokens", vocab_size=1024)
+    """
+    split = split or ValidationSplit()
+    settings = {
+        "tokenizer": _tokenizer_settings(tokenizer, vocab_size),
+        "split": dataclasses.asdict(split),
+    }
+    directory = pathlib.Path(directory)
+    if (directory / MANIFEST).exists():
+        return _reopen(directory, source.description, settings)
+    check_free(directory)  # before the long work, not after it
+    splits = split_documents(source, split)
+    if tokenizer == "byte_pair":
+        tokenizer = train_byte_pair(splits["train"], vocab_size)
+    elif tokenizer == "character":
+        tokenizer = train_character(splits["train"])
+    store = write_token_store(
+        directory,
+        splits,
+        tokenizer=tokenizer,
+        source=source.description,
+        settings=settings,
+        progress=progress,
+    )
+    return tokenizer, store
+
+
+def unigram_entropy(split: TokenSplit) -> float:
+    """The entropy of a split's own token frequencies, in nats per token.
+
+    What a model would lose that knows the frequencies and nothing else.
+    """
+    counts = np.zeros(split.vocab_size, np.int64)
+    for start in range(0, split.num_tokens, _ENTROPY_CHUNK):
+        length = min(_ENTROPY_CHUNK, split.num_tokens - start)
+        ids = split.read([start], length)[0]
+        counts += np.bincount(ids, minlength=split.vocab_size)
+    shares = counts[counts > 0] / split.num_tokens
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def _tokenizer_settings(tokenizer, vocab_size: int | None) -> dict:
+    if isinstance(tokenizer, str) and tokenizer not in _KINDS:
+        raise ValueError(
+            f"`tokenizer` must be a tokenizer or one of {_KINDS}. "
+            f"Received: tokenizer={tokenizer!r}."
+        )
+    if (tokenizer == "byte_pair") != (vocab_size is not None):
+        raise ValueError(
+            "`vocab_size` must be given with tokenizer='byte_pair', and with "
+            f"it only. Received: tokenizer={tokenizer!r}, "
+            f"vocab_size={vocab_size}."
+        )
+    if isinstance(tokenizer, str):
+        return {"kind": tokenizer, "vocab_size": vocab_size}
+    return {"fingerprint": tokenizer.fingerprint}
+
+
+def _reopen(directory: pathlib.Path, source: dict, settings: dict):
+    manifest = read_manifest(directory)
+    stored = {key: manifest[key] for key in ("source", "settings")}
+    asked = json.loads(json.dumps({"source": source, "settings": settings}))
+    differences = list(itertools.islice(_differences(stored, asked), 5))
+    if differences:
+        raise ValueError(
+            f"{str(directory)!r} holds the tokens of another corpus or of "
+            "other settings: choose another folder, or remove this one. "
+            f"Received: {'; '.join(differences)}."
+        )
+    store = TokenStore(directory)
+    tokenizer = load_tokenizer(directory)
+    if tokenizer.fingerprint != manifest["tokenizer"]:
+        raise ValueError(
+            f"The tokenizer in {str(directory)!r} must have fingerprint "
+            f"{manifest['tokenizer']}. Received: {tokenizer.fingerprint}."
+        )
+    return tokenizer, store
+
+
+def _differences(stored, asked, path=""):
+    if isinstance(stored, dict) and isinstance(asked, dict):
+        for key in sorted(stored.keys() | asked.keys()):
+            yield from _differences(
+                stored.get(key), asked.get(key), f"{path}/{key}"
+            )
+    elif stored != asked:
+        yield f"{path[1:]}: {stored} in the folder, {asked} now"

@@ -1,0 +1,232 @@
+"""Text files, a TensorFlow dataset or Python's manual in, documents out."""
+
+import contextlib
+import dataclasses
+import glob
+import hashlib
+import importlib
+import os
+from collections.abc import Iterator
+
+from gpt_keras.data.text_decoding import check_errors
+from gpt_keras.data.text_decoding import decode_text
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFiles:
+    r"""UTF-8 text files, one document a file, in sorted order.
+
+    A byte order mark is removed, and CRLF and lone CR become LF. Files
+    without any text are left out. A file is read whole: a corpus larger than
+    memory has to come as many files.
+
+    Args:
+        pattern: A path or glob, or several separated by commas. `**` stands
+            for any number of folders.
+        errors: `"strict"` refuses a file that is not UTF-8; `"replace"` puts
+            U+FFFD in the place of what can't be decoded.
+
+    Raises:
+        FileNotFoundError: A pattern matches no file.
+        IsADirectoryError: A pattern without wildcards names a folder.
+        ValueError: A file is not UTF-8, or `errors` is neither value.
+
+    Example:
+        >>> source = TextFiles("books/**/*.txt,notes.txt")
+        >>> for text in source.documents(): ...
+    """
+
+    pattern: str
+    errors: str = "strict"
+
+    def __post_init__(self):
+        check_errors(self.errors)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that the pattern matches now, sorted, each once."""
+        patterns = [part.strip() for part in self.pattern.split(",")]
+        found = {path for part in patterns if part for path in _match(part)}
+        if not found:
+            raise _no_files(self.pattern)
+        return sorted(found)
+
+    @property
+    def description(self) -> dict:
+        """Names below their common folder, and sizes in bytes."""
+        paths = self.paths
+        folders = {os.path.dirname(os.path.abspath(path)) for path in paths}
+        top = os.path.commonpath(folders)
+        files = {
+            os.path.relpath(path, top).replace(os.sep, "/"): (
+                os.path.getsize(path)
+            )
+            for path in paths
+        }
+        return {"kind": "text_files", "errors": self.errors, "files": files}
+
+    def documents(self) -> Iterator[str]:
+        """Reads the files one after the other."""
+        for path in self.paths:
+            with open(path, "rb") as file:
+                text = decode_text(file.read(), path, self.errors)
+            if text:
+                yield text
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorFlowDataset:
+    """One text field of a TensorFlow dataset, one document an example.
+
+    The dataset is downloaded and prepared on first use, as `tfds.load` does.
+    Its text is decoded as that of `TextFiles` is.
+
+    Args:
+        name: A name as `tfds.load` takes it, such as `"tiny_shakespeare"` or
+            `"wiki40b/en:1.3.0"`.
+        split: A split as `tfds.load` takes it, such as `"train[:10%]"`.
+        text_field: The feature that holds the text. None takes the only
+            string feature there is.
+        data_dir: Where datasets are kept; None is the library's own folder.
+        errors: `"strict"` or `"replace"`, as for `TextFiles`.
+
+    Raises:
+        ValueError: Name, split or field are unknown, or the field has to be
+            named because there are several.
+        ImportError: The package `tensorflow-datasets` is missing.
+
+    Reference:
+        https://www.tensorflow.org/datasets/catalog/overview
+    """
+
+    name: str
+    split: str = "train"
+    text_field: str | None = None
+    data_dir: str | None = None
+    errors: str = "strict"
+
+    def __post_init__(self):
+        check_errors(self.errors)
+
+    @property
+    def description(self) -> dict:
+        """What was asked for; the dataset itself is not looked at."""
+        return {
+            "kind": "tensorflow_dataset",
+            "name": self.name,
+            "split": self.split,
+            "text_field": self.text_field,
+            "errors": self.errors,
+        }
+
+    def documents(self) -> Iterator[str]:
+        """Prepares the dataset where need be and reads the field in order."""
+        tfds = _import_tensorflow_datasets()
+        with _dataset_errors(self.name):
+            builder = tfds.builder(self.name, data_dir=self.data_dir)
+        field = self._field(builder.info.features)
+        builder.download_and_prepare()
+        with _dataset_errors(self.name):
+            dataset = builder.as_dataset(split=self.split)
+        examples = dataset.map(lambda example: example[field])
+        for index, data in enumerate(examples.as_numpy_iterator()):
+            where = f"{self.name} {self.split}, example {index}"
+            text = decode_text(data, where, self.errors)
+            if text:
+                yield text
+
+    def _field(self, features) -> str:
+        fields = [name for name in features if _is_text(features[name])]
+        if self.text_field is None and len(fields) == 1:
+            return fields[0]
+        if self.text_field in fields:
+            return self.text_field
+        raise ValueError(
+            f"`text_field` must be a text field of {self.name!r}, which has "
+            f"{fields}. Received: text_field={self.text_field!r}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PythonReference:
+    """The language reference that Python carries, one document a topic.
+
+    About half a million characters of English prose, by version of Python.
+
+    Raises:
+        ImportError: This Python was installed without `pydoc_data`.
+    """
+
+    @property
+    def description(self) -> dict:
+        """The length and hash of the text, whatever the version's number."""
+        text = "".join(self.documents())
+        return {
+            "kind": "python_reference",
+            "characters": len(text),
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }
+
+    def documents(self) -> Iterator[str]:
+        """Yields the topics in the order of their names."""
+        try:
+            topics = importlib.import_module("pydoc_data.topics").topics
+        except ImportError as error:
+            raise ImportError(
+                "This Python was installed without its language reference "
+                "(the module `pydoc_data.topics`). Give text files or a "
+                "TensorFlow dataset instead."
+            ) from error
+        for name in sorted(topics):
+            yield topics[name]
+
+
+def _match(pattern: str) -> list[str]:
+    """A path that exists is meant as it is, brackets and all."""
+    pattern = os.path.expanduser(pattern)
+    if os.path.isdir(pattern):
+        raise IsADirectoryError(
+            "`pattern` must match files. Received a folder: "
+            f"{pattern!r}. For the text files in it, give "
+            f"{os.path.join(pattern, '**', '*.txt')!r}."
+        )
+    if os.path.lexists(pattern):
+        return [os.path.normpath(pattern)]
+    found = glob.glob(pattern, recursive=True)
+    files = [os.path.normpath(path) for path in found if os.path.isfile(path)]
+    if not files:
+        raise _no_files(pattern)
+    return files
+
+
+def _no_files(pattern: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"No files match {pattern!r} (working directory: {os.getcwd()!r})."
+    )
+
+
+def _import_tensorflow_datasets():
+    try:
+        return importlib.import_module("tensorflow_datasets")
+    except ImportError as error:
+        raise ImportError(
+            "Reading a TensorFlow dataset needs the package "
+            "`tensorflow-datasets`: pip install tensorflow-datasets."
+        ) from error
+
+
+@contextlib.contextmanager
+def _dataset_errors(name: str):
+    """Keeps the first line: the library goes on to list what it knows."""
+    try:
+        yield
+    except (ValueError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"TensorFlow dataset {name!r} can't be read: {reason} See "
+            "https://www.tensorflow.org/datasets/catalog/overview."
+        ) from error
+
+
+def _is_text(feature) -> bool:
+    return feature.tf_dtype == "string" and feature.shape == ()
