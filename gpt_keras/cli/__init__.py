@@ -1,0 +1,1 @@
+"""The programs: flags in, a library call, a log out."""

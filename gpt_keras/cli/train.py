@@ -1,0 +1,162 @@
+r"""Trains a GPT on text.
+
+    python -m tools.train --recipe=quickstart --model_dir=runs/quickstart
+    python -m tools.train --recipe=shakespeare_char --text='books/*.txt' \
+        --model_dir=runs/books
+
+The same command goes on from the last checkpoint.
+"""
+
+import math
+import pathlib
+
+from absl import flags
+
+from gpt_keras import flags as config_flags
+from gpt_keras.cli import program
+from gpt_keras.config import RECIPES
+from gpt_keras.config import TrainConfig
+from gpt_keras.data import pipeline
+from gpt_keras.data import sources
+from gpt_keras.data.preparation import prepare
+from gpt_keras.data.preparation import unigram_entropy
+from gpt_keras.data.splitting import ValidationSplit
+from gpt_keras.files import write_atomically
+from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
+from gpt_keras.text.tokenizer import load_tokenizer
+from gpt_keras.training import trainer
+from gpt_keras.training.callbacks import read_metrics
+from gpt_keras.training.curves import draw_curves
+
+_RECIPE = flags.DEFINE_enum(
+    "recipe", "quickstart", list(RECIPES), "Settings to begin with."
+)
+_MODEL_DIR = flags.DEFINE_string(
+    "model_dir", None, "Folder of the run; the same one goes on with it."
+)
+
+
+def main(argv):
+    del argv
+    config = TrainConfig.from_flags(RECIPES[_RECIPE.value])
+    folder = pathlib.Path(_MODEL_DIR.value)
+    strategy = trainer.choose_strategy(config.logical_cpus)
+    tokenizer, store = prepare_data(config, folder / "tokens")
+    splits = {name: store.split(name) for name in store.split_names}
+    for name, split in splits.items():
+        print(f"{name}: {split.num_tokens:,} tokens")
+
+    def training_batches(first_step, num_steps):
+        return pipeline.training_batches(
+            splits["train"],
+            length=config.max_length,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            start_step=first_step,
+            num_steps=num_steps,
+        )
+
+    training_batches(0, 1)  # a corpus that is too short is told now
+    _, finished = trainer.train(
+        config,
+        folder,
+        vocab_size=tokenizer.vocab_size,
+        training_batches=training_batches,
+        validation_batches=_validation_batches(config, splits),
+        sample=_sampler(config, tokenizer),
+        strategy=strategy,
+    )
+    tokenizer.save(folder)
+    write_atomically(folder / "flagfile.txt", config_flags.flagfile(config))
+    _report(folder, splits)
+    return 0 if finished else 130  # as a shell reports a stopped program
+
+
+def prepare_data(config: TrainConfig, directory):
+    """Returns the tokenizer and the token store that a configuration names."""
+    kind = {"tokenizer": config.tokenizer}
+    if config.init_from:
+        kind["tokenizer"] = load_tokenizer(config.init_from)
+    elif config.tokenizer == "byte_pair":
+        kind["vocab_size"] = config.vocab_size
+    elif config.tokenizer != "character":
+        kind["tokenizer"] = _tokenizer_of(pathlib.Path(config.tokenizer))
+    return prepare(
+        _source(config),
+        directory,
+        split=ValidationSplit(
+            config.validation_fraction, config.split_by, config.seed
+        ),
+        **kind,
+    )
+
+
+def _source(config: TrainConfig):
+    if config.text:
+        return sources.TextFiles(config.text, config.errors)
+    if config.tfds:
+        return sources.TensorFlowDataset(
+            config.tfds, config.tfds_split, config.tfds_field or None
+        )
+    return sources.PythonReference()
+
+
+def _tokenizer_of(folder: pathlib.Path):
+    """Reads tokenizer.json, or GPT-2's files under either pair of names."""
+    for vocabulary, merges in (
+        ("vocab.json", "merges.txt"),
+        ("encoder.json", "vocab.bpe"),
+    ):
+        if (folder / vocabulary).exists() and (folder / merges).exists():
+            return BytePairTokenizer.from_gpt2_files(
+                folder / vocabulary, folder / merges
+            )
+    return load_tokenizer(folder)
+
+
+def _validation_batches(config: TrainConfig, splits):
+    if "validation" not in splits:
+        return None
+    return pipeline.validation_batches(
+        splits["validation"],
+        length=config.max_length,
+        batch_size=config.batch_size,
+        max_batches=config.validation_batches or None,
+    )
+
+
+def _sampler(config: TrainConfig, tokenizer):
+    generators = {}
+
+    def sample(model):
+        if not generators:
+            generators["text"] = TextGenerator(model, tokenizer)
+        (completion,) = generators["text"].generate(
+            [config.sample_prompt], max_new_tokens=100, top_k=40, overflow="roll"
+        )
+        return config.sample_prompt + completion.text
+
+    return sample
+
+
+def _report(folder, splits):
+    """Prints where the run stands and draws its curves."""
+    losses = [x["val_loss"] for x in read_metrics(folder) if "val_loss" in x]
+    entropy = None
+    if "validation" in splits:
+        entropy = unigram_entropy(splits["validation"])
+        print(f"unigram entropy of the validation text: {entropy:.4f} nats")
+    if losses:
+        print(
+            f"validation loss: {losses[-1]:.4f} nats per token, "
+            f"perplexity {math.exp(losses[-1]):.2f}"
+        )
+    print(f"curves: {draw_curves(folder, entropy)}")
+
+
+def run():
+    """Runs the program."""
+    config_flags.define(TrainConfig)
+    flags.mark_flag_as_required("model_dir")
+    program.run(main)

@@ -1,0 +1,274 @@
+"""Every setting of a training run, the model presets and the recipes.
+
+A default value stands here once: flags are derived from `TrainConfig`, and a
+model option that is None is left to `GPTModel`.
+"""
+
+import dataclasses
+from typing import Any
+
+from absl import flags as absl_flags
+
+from gpt_keras import flags
+
+
+def _field(default, help: str, may_change: bool = False):
+    """A field; `may_change` marks those that don't steer what is learned."""
+    metadata = {"help": help, "may_change": may_change}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The settings of a training run; each one is a flag of `tools.train`."""
+
+    # Data
+    text: str = _field(
+        "",
+        "Glob of text files, several separated by commas. Empty: the language "
+        "reference that every Python carries.",
+        may_change=True,  # the token store compares the files themselves
+    )
+    errors: str = _field(
+        "strict", "`strict` refuses bytes that are not UTF-8, `replace` doesn't."
+    )
+    tfds: str = _field("", "Name of a TensorFlow dataset, instead of --text.")
+    tfds_split: str = _field("train", "Split of the TensorFlow dataset.")
+    tfds_field: str = _field("", "Text field; empty: its only one.")
+    tokenizer: str = _field(
+        "byte_pair",
+        "`byte_pair`, `character`, or a folder with tokenizer.json or with "
+        "GPT-2's two files.",
+    )
+    vocab_size: int = _field(1024, "Vocabulary of a trained byte_pair.")
+    validation_fraction: float = _field(0.1, "Share kept for validation.")
+    split_by: str = _field(
+        "position", "`position`: the end of the corpus; `document`: by hash."
+    )
+
+    # Model; None leaves it to GPTModel
+    d_model: int = _field(128, "Width of the model.")
+    num_heads: int = _field(4, "Attention heads.")
+    dff: int = _field(512, "Width of the feed-forward layers.")
+    num_layers: int = _field(4, "Decoder blocks.")
+    max_length: int = _field(128, "Longest sequence, and window to train on.")
+    rate: float = _field(0.0, "Dropout rate.")
+    position: str | None = _field(None, "sinusoidal, learned or rotary.")
+    activation: str | None = _field(None, "relu, gelu or relu_squared.")
+    norm_order: str | None = _field(None, "pre or post.")
+    norm: str | None = _field(None, "layer or rms.")
+    qk_norm: bool | None = _field(None, "Normalise queries and keys.")
+    tie_embeddings: bool | None = _field(None, "Share input and output.")
+    scale_embeddings: bool | None = _field(None, "Times √d_model.")
+    use_bias: bool | None = _field(None, "Biases in projections and norms.")
+    initializer_stddev: float | None = _field(None, "Of the initial weights.")
+    dtype: str = _field(
+        "float32", "Keras dtype policy: float32, mixed_bfloat16, mixed_float16."
+    )
+    init_from: str = _field("", "Model folder whose weights to begin with.")
+
+    # Optimisation
+    steps: int = _field(2000, "Optimizer steps of the whole run.")
+    batch_size: int = _field(32, "Windows in a step, over all replicas.")
+    learning_rate: float = _field(1e-3, "Peak, after the warm-up.")
+    min_learning_rate: float = _field(1e-4, "At the last step.")
+    warmup_steps: int = _field(100, "Steps of linear warm-up from 0.")
+    beta_1: float = _field(0.9, "AdamW's first moment decay.")
+    beta_2: float = _field(0.99, "AdamW's second moment decay.")
+    weight_decay: float = _field(0.1, "Of matrices; vectors have none.")
+    clip_norm: float = _field(1.0, "Largest global gradient norm; 0: none.")
+    seed: int = _field(0, "Of weights, order of the data and dropout.")
+
+    # Running
+    logical_cpus: int = _field(
+        0, "Train on so many logical CPU devices.", may_change=True
+    )
+    log_every: int = _field(10, "Steps between log lines.", may_change=True)
+    validate_every: int = _field(
+        250, "Steps between validations; 0: at the end.", may_change=True
+    )
+    validation_batches: int = _field(
+        0, "Batches of a validation; 0: the whole split.", may_change=True
+    )
+    checkpoint_every: int = _field(
+        250, "Steps between checkpoints; 0: at the end.", may_change=True
+    )
+    keep_checkpoints: int = _field(
+        3, "Checkpoints that are kept.", may_change=True
+    )
+    sample_every: int = _field(
+        500, "Steps between sample texts; 0: none.", may_change=True
+    )
+    sample_prompt: str = _field("", "Of the samples.", may_change=True)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name))
+        for name in _POSITIVE:
+            _check(getattr(self, name) >= 1, name, "positive", self)
+        for name in _NOT_NEGATIVE:
+            _check(getattr(self, name) >= 0, name, "at least 0", self)
+        _check(0 <= self.rate < 1, "rate", "in [0, 1)", self)
+        if self.text and self.tfds:
+            raise ValueError(
+                "Give `text` or `tfds`, not both. Received: "
+                f"text={self.text!r}, tfds={self.tfds!r}"
+            )
+
+    @classmethod
+    def from_flags(cls, base=None, flag_values=absl_flags.FLAGS):
+        """Returns `base` with every flag that was given put in its place.
+
+        Args:
+            base: A recipe; None for the defaults.
+            flag_values: Where `gpt_keras.flags.define` put the flags.
+        """
+        return flags.collect(base or cls(), flag_values)
+
+    def model_arguments(self) -> dict[str, Any]:
+        """Returns the arguments of `GPTModel`, `vocab_size` excepted."""
+        values = {name: getattr(self, name) for name in _MODEL_FIELDS}
+        return {
+            name: value for name, value in values.items() if value is not None
+        }
+
+    def differences(self, saved: dict[str, Any]) -> list[str]:
+        """Says where a saved configuration would learn something else.
+
+        Args:
+            saved: `dataclasses.asdict` of another configuration.
+        """
+        return [
+            f"{field.name}: {saved.get(field.name)!r} there, "
+            f"{getattr(self, field.name)!r} now"
+            for field in dataclasses.fields(self)
+            if not field.metadata["may_change"]
+            and saved.get(field.name) != getattr(self, field.name)
+        ]
+
+
+_MODEL_FIELDS = (
+    "d_model",
+    "num_heads",
+    "dff",
+    "num_layers",
+    "max_length",
+    "rate",
+    "position",
+    "activation",
+    "norm_order",
+    "norm",
+    "qk_norm",
+    "tie_embeddings",
+    "scale_embeddings",
+    "use_bias",
+    "initializer_stddev",
+)
+_POSITIVE = ("steps", "batch_size", "log_every", "keep_checkpoints")
+_NOT_NEGATIVE = (
+    "learning_rate",
+    "min_learning_rate",
+    "warmup_steps",
+    "weight_decay",
+    "clip_norm",
+    "seed",
+    "logical_cpus",
+    "validate_every",
+    "validation_batches",
+    "checkpoint_every",
+    "sample_every",
+)
+
+
+def _check(holds: bool, name: str, rule: str, config: TrainConfig):
+    if not holds:
+        raise ValueError(
+            f"`{name}` must be {rule}. Received: "
+            f"{name}={getattr(config, name)}"
+        )
+
+
+def _check_type(field, value):
+    expected = field.type if isinstance(field.type, type) else None
+    if expected is float and isinstance(value, int):
+        return
+    if expected and not isinstance(value, expected):
+        raise ValueError(
+            f"`{field.name}` must be of type {expected.__name__}. Received: "
+            f"{field.name}={value!r}"
+        )
+
+
+# Arguments of GPTModel, the vocabulary excepted.
+MODEL_PRESETS: dict[str, dict[str, Any]] = {
+    # The architecture of the published introduction to GPT, made right: what
+    # GPTModel does unless told otherwise.
+    "document": dict(
+        d_model=128, num_heads=4, dff=512, num_layers=4, max_length=128
+    ),
+    # nanoGPT's CPU configuration of shakespeare_char. Its initialisation with
+    # 0.02 is too small at this width.
+    "char_small": dict(
+        d_model=128,
+        num_heads=4,
+        dff=512,
+        num_layers=4,
+        max_length=64,
+        position="learned",
+        activation="gelu",
+        tie_embeddings=True,
+        scale_embeddings=False,
+        use_bias=False,
+        initializer_stddev=0.05,
+    ),
+    # Radford et al. 2019, the smallest of four, 124M parameters.
+    "gpt2_small": dict(
+        d_model=768,
+        num_heads=12,
+        dff=3072,
+        num_layers=12,
+        max_length=1024,
+        position="learned",
+        activation="gelu",
+        tie_embeddings=True,
+        scale_embeddings=False,
+    ),
+}
+
+RECIPES: dict[str, TrainConfig] = {
+    # About two minutes on two CPU cores, on text that Python carries.
+    "quickstart": TrainConfig(
+        **MODEL_PRESETS["char_small"] | dict(max_length=128),
+        vocab_size=1024,
+        batch_size=16,
+        steps=1200,
+        learning_rate=2e-3,
+        validate_every=300,
+        checkpoint_every=300,
+        sample_every=300,
+        sample_prompt="The ",
+    ),
+    "document": TrainConfig(**MODEL_PRESETS["document"], rate=0.1),
+    "shakespeare_char": TrainConfig(
+        **MODEL_PRESETS["char_small"],
+        tokenizer="character",
+        batch_size=12,
+        steps=2000,
+    ),
+    "gpt2_small": TrainConfig(
+        **MODEL_PRESETS["gpt2_small"],
+        vocab_size=50257,
+        validation_fraction=0.0005,
+        batch_size=512,
+        steps=600_000,
+        learning_rate=6e-4,
+        min_learning_rate=6e-5,
+        warmup_steps=2000,
+        beta_2=0.95,
+        dtype="mixed_bfloat16",
+        validate_every=1000,
+        validation_batches=40,
+        checkpoint_every=1000,
+        sample_every=1000,
+    ),
+}

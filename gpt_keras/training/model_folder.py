@@ -1,0 +1,104 @@
+"""A model folder in, the model that was trained there out.
+
+The folder holds `config.json` (the model's arguments and the settings of the
+run), `tokenizer.json`, `tokens/`, `checkpoints/`, `metrics.jsonl`, `logs/` for
+TensorBoard, and at the end `curves.png`.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+from gpt_keras.files import write_atomically
+from gpt_keras.model import GPTModel
+from gpt_keras.training.checkpoint import latest_step
+from gpt_keras.training.checkpoint import restore_weights
+
+CONFIG = "config.json"
+CHECKPOINTS = "checkpoints"
+
+
+def claim(model_dir, config, vocab_size: int) -> None:
+    """Makes the folder that of this run, or checks that it is.
+
+    Args:
+        model_dir: The folder, made if need be.
+        config: The `TrainConfig` of the run.
+        vocab_size: Of the model.
+
+    Raises:
+        ValueError: The folder holds another run.
+        OSError: It can't be made or written.
+    """
+    folder = pathlib.Path(model_dir)
+    path = folder / CONFIG
+    if path.exists():
+        _check_same(path, config, vocab_size)
+        return
+    if latest_step(folder / CHECKPOINTS) is not None:
+        raise ValueError(
+            f"{str(folder)!r} has checkpoints and no {CONFIG}: it is only half "
+            "there. Restore the file, or choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = {
+        "format": 1,
+        "model": {"vocab_size": vocab_size, **config.model_arguments()},
+        "training": dataclasses.asdict(config),
+    }
+    write_atomically(path, json.dumps(saved, indent=2) + "\n")
+
+
+def load_model(model_dir, dtype: str | None = None) -> GPTModel:
+    """Returns the model of a folder, with its newest weights.
+
+    Nothing but numbers is read from the checkpoint, and no code is run.
+
+    Args:
+        model_dir: The folder that `tools.train` wrote.
+        dtype: A Keras dtype policy; None for the one it was trained with.
+
+    Raises:
+        FileNotFoundError: It is no model folder, or has no checkpoint.
+        ValueError: The configuration or every checkpoint is damaged.
+    """
+    folder = pathlib.Path(model_dir)
+    saved = _read(folder / CONFIG)
+    dtype = dtype or saved["training"]["dtype"]
+    model = GPTModel(**saved["model"], dtype=dtype)
+    model.build((None, model.max_length))
+    restore_weights(folder / CHECKPOINTS, model)
+    return model
+
+
+def _read(path: pathlib.Path) -> dict:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{str(path.parent)!r} is no model folder: {CONFIG} is missing."
+        )
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        if saved["format"] != 1 or not {"model", "training"} <= saved.keys():
+            raise KeyError("format")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{str(path)!r} must be a configuration of format 1. Received: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return saved
+
+
+def _check_same(path: pathlib.Path, config, vocab_size: int) -> None:
+    saved = _read(path)
+    differences = config.differences(saved["training"])
+    if saved["model"]["vocab_size"] != vocab_size:
+        differences.append(
+            f"vocabulary: {saved['model']['vocab_size']} there, "
+            f"{vocab_size} now"
+        )
+    if differences:
+        raise ValueError(
+            f"{str(path.parent)!r} holds a run with other settings. Go on "
+            "with those, or choose another folder. Received: "
+            f"{'; '.join(differences)}"
+        )

@@ -1,0 +1,247 @@
+"""Tests of `gpt_keras.model`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt_keras import GPTModel
+
+VARIANTS = {
+    "document": {},
+    "gpt2": {
+        "position": "learned",
+        "activation": "gelu",
+        "tie_embeddings": True,
+        "scale_embeddings": False,
+    },
+    "modern": {
+        "position": "rotary",
+        "activation": "relu_squared",
+        "norm": "rms",
+        "qk_norm": True,
+        "use_bias": False,
+        "scale_embeddings": False,
+    },
+    "post": {"norm_order": "post", "position": "learned"},
+}
+
+
+def _model(variant="document", seed=0, **options):
+    keras.utils.set_random_seed(seed)
+    options = {"num_layers": 2, **VARIANTS[variant], **options}
+    model = GPTModel(50, 16, 2, 32, 12, 0.0, **options)
+    model.build((None, None))
+    return model
+
+
+def _ids(batch=3, length=12, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 50, (batch, length)).astype("int32")
+
+
+def _cached(model, token_ids, sizes):
+    """Logits of `token_ids` computed in pieces of the given sizes."""
+    cache, pieces, start = model.make_cache(len(token_ids)), [], 0
+    for size in sizes:
+        logits, cache = model.step(token_ids[:, start : start + size], cache)
+        pieces.append(logits)
+        start += size
+    return np.concatenate(pieces, axis=1)
+
+
+def test_the_call_of_the_document():
+    model = GPTModel(100, 32, 4, 64, 16, 0.1)
+    x = _ids(2, 10)
+    logits = model(x, training=False, mask=None)
+    assert logits.shape == (2, 10, 100)
+    assert len(model.blocks) == 12
+    dropped = model(x, training=True, mask=None)
+    assert np.abs(np.array(logits - dropped)).max() > 1e-3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_causality(variant):
+    model, token_ids = _model(variant), _ids()
+    logits = np.array(model(token_ids))
+    for position in (1, 5, 11):
+        changed = token_ids.copy()
+        changed[:, position] = (changed[:, position] + 1) % 50
+        other = np.array(model(changed))
+        np.testing.assert_array_equal(
+            other[:, :position], logits[:, :position]
+        )
+        assert np.abs(other[:, position:] - logits[:, position:]).max() > 1e-4
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_cached_equals_uncached(variant):
+    model, token_ids = _model(variant), _ids()
+    logits = np.array(model(token_ids))
+    for sizes in ([1] * 12, [5, 1, 1, 5], [12]):
+        difference = np.abs(_cached(model, token_ids, sizes) - logits).max()
+        assert difference < 1e-5, sizes
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_batched_equals_single(variant):
+    model, token_ids = _model(variant), _ids()
+    logits = np.array(model(token_ids))
+    for row in range(3):
+        alone = model(token_ids[row : row + 1])
+        np.testing.assert_allclose(alone[0], logits[row], atol=1e-5)
+
+
+def test_padding_on_the_right_changes_nothing():
+    model, token_ids = _model(), _ids(1, 7)
+    padded = np.pad(token_ids, [(0, 0), (0, 5)], constant_values=3)
+    mask = np.arange(12)[None] < 7
+    np.testing.assert_allclose(
+        np.array(model(padded, mask=mask))[:, :7], model(token_ids), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_saved_and_loaded_is_equal(tmp_path, variant, dtype):
+    model, token_ids = _model(variant, dtype=dtype), _ids()
+    model.compile("adam")
+    model.fit(token_ids, token_ids, verbose=0)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.models.load_model(path)
+    assert loaded.get_config() == model.get_config()
+    np.testing.assert_array_equal(loaded(token_ids), model(token_ids))
+    loaded.fit(token_ids, token_ids, verbose=0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_are_float32_and_near_under_16_bits(variant):
+    half = _model(variant, dtype="mixed_bfloat16")
+    full = _model(variant)
+    logits = half(_ids())
+    assert logits.dtype == "float32"
+    np.testing.assert_allclose(logits, full(_ids()), atol=0.1)
+    cached = _cached(half, _ids(), [5, 1, 6])
+    np.testing.assert_allclose(cached, logits, atol=0.05)
+    assert half.make_cache(1)[0].keys.dtype == "bfloat16"
+
+
+def test_in_the_functional_api():
+    model, token_ids = _model(), _ids()
+    symbol = keras.Input((None,), dtype="int32")
+    mask = keras.Input((None,), dtype="bool")
+    outputs = model(symbol, mask=mask)
+    assert outputs.shape == (None, None, 50) and outputs.dtype == "float32"
+    probabilities = keras.layers.Softmax()(outputs)
+    whole = keras.Model([symbol, mask], probabilities)
+    ones = np.ones(token_ids.shape, "bool")
+    np.testing.assert_allclose(
+        whole([token_ids, ones]), tf.nn.softmax(model(token_ids)), atol=1e-6
+    )
+
+
+def test_learns_with_any_loss_metric_and_callback():
+    model, token_ids = _model(), _ids(8)
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    history = model.fit(
+        token_ids[:, :-1],
+        token_ids[:, 1:],
+        validation_split=0.25,
+        epochs=30,
+        batch_size=3,
+        callbacks=[keras.callbacks.EarlyStopping("loss", patience=30)],
+        verbose=0,
+    ).history
+    assert history["loss"][-1] < history["loss"][0] / 2
+    assert history["accuracy"][-1] > 0.5
+    assert {"val_loss", "val_accuracy"} <= history.keys()
+
+
+def test_without_a_loss_it_is_the_mean_over_tokens_with_weight():
+    model, token_ids = _model(), _ids(4)
+    weight = np.random.default_rng(1).random((4, 11)).astype("float32")
+    weight[0] = 0
+    x, y = token_ids[:, :-1], token_ids[:, 1:].copy()
+    log_p = np.array(tf.nn.log_softmax(model(x)))
+    nll = -np.take_along_axis(log_p, y[..., None], -1)[..., 0]
+    expected = (nll * weight).sum() / weight.sum()
+    y[0] = -100  # has no weight
+    model.compile("sgd")
+    loss = model.evaluate(x, y, sample_weight=weight, batch_size=3, verbose=0)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    loss = model.train_on_batch(x, y, sample_weight=weight)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_metrics_go_with_the_default_loss():
+    model, token_ids = _model(), _ids(4)
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    model.compile("adam", weighted_metrics=[accuracy])
+    logs = model.evaluate(token_ids, token_ids, verbose=0, return_dict=True)
+    hits = np.array(model(token_ids)).argmax(-1) == token_ids
+    np.testing.assert_allclose(logs["accuracy"], hits.mean(), rtol=1e-5)
+
+
+def test_weights_start_with_the_width_asked_for():
+    model = GPTModel(500, 64, 4, 256, 8, num_layers=8, initializer_stddev=0.05)
+    model.build((None, None))
+    kernels = [block.expand.kernel for block in model.blocks]
+    assert abs(np.std(kernels[0]) - 0.05) < 0.002
+    assert (np.array(kernels[0]) != np.array(kernels[1])).any()
+    ends = model.blocks[0].contract.kernel
+    assert abs(np.std(ends) - 0.05 / 16**0.5) < 0.001
+
+
+def test_tied_embeddings_are_one_weight():
+    tied, free = _model("gpt2"), _model("gpt2", tie_embeddings=False)
+    assert free.count_params() - tied.count_params() == 50 * 16 + 50
+
+
+@pytest.mark.parametrize("bad", [-1, 50])
+def test_ids_out_of_range_raise(bad):
+    model, token_ids = _model(), _ids()
+    token_ids[1, 2] = bad
+    with pytest.raises(ValueError, match=r"\[0, vocab_size=50\)"):
+        model(token_ids)
+    model.compile("adam")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="vocab_size=50"):
+        model.fit(token_ids, _ids(), verbose=0)
+
+
+def test_sequences_that_are_too_long_raise():
+    model = _model()
+    with pytest.raises(ValueError, match="length=13, max_length=12"):
+        model(_ids(1, 13))
+    with pytest.raises(ValueError, match="length=13, max_length=12"):
+        model(keras.Input((13,), dtype="int32"))
+    step = tf.function(model, input_signature=[tf.TensorSpec([1, None], "int32")])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="max_length"):
+        step(_ids(1, 13))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"position": "alibi"}, "`position`.*Received: position='alibi'"),
+        ({"norm": "batch"}, "`norm`.*Received: norm='batch'"),
+        ({"activation": "tanh"}, "`activation`"),
+        ({"num_layers": 0}, "`num_layers` must be positive"),
+        ({"num_heads": 3}, "d_model=16, num_heads=3"),
+        ({"vocab_size": 0}, "`vocab_size` must be positive"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    sizes = {
+        "vocab_size": 50,
+        "d_model": 16,
+        "num_heads": 2,
+        "dff": 32,
+        "max_length": 12,
+    }
+    with pytest.raises(ValueError, match=message):
+        GPTModel(**{**sizes, "num_layers": 1, **options})

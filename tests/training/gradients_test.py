@@ -1,0 +1,72 @@
+"""Tests of `gpt_keras.training.gradients`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt_keras.training.gradients import apply_gradients
+
+
+def _variable(values=(1.0, 1.0)):
+    return keras.Variable(np.array(values, "float32"))
+
+
+def test_a_sparse_gradient_counts_an_id_once():
+    """Adam squares the sum 1 + 2 of one id's values, not each by itself."""
+    sparse, dense = _variable(), _variable()
+    slices = tf.IndexedSlices(
+        tf.constant([1.0, 2.0]), tf.constant([0, 0]), tf.constant([2])
+    )
+    for variable, gradient in (
+        (sparse, slices),
+        (dense, tf.constant([3.0, 0.0])),
+    ):
+        optimizer = keras.optimizers.Adam(0.1)
+        apply_gradients(optimizer, [gradient], [variable])
+        # v = (1 - beta_2) * 3² for the first id
+        np.testing.assert_allclose(optimizer.variables[3][0], 0.009, rtol=1e-5)
+    np.testing.assert_array_equal(sparse, dense)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_a_gradient_that_is_not_finite_changes_nothing(bad, in_graph):
+    variable = _variable()
+    optimizer = keras.optimizers.AdamW(
+        0.1, weight_decay=0.1, global_clipnorm=1.0
+    )
+    optimizer.build([variable])
+
+    def step(gradient):
+        return apply_gradients(optimizer, [gradient], [variable])
+
+    step = tf.function(step) if in_graph else step
+    assert step(tf.constant([1.0, 2.0]))
+    before = [np.array(v) for v in (variable, *optimizer.variables)]
+    assert not step(tf.constant([1.0, bad]))
+    after = [np.array(v) for v in (variable, *optimizer.variables)]
+    assert after[1] == before[1] + 1  # the step is counted
+    for old, new in zip(before[:1] + before[2:], after[:1] + after[2:]):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_variables_without_a_gradient_stay():
+    one, two = _variable(), _variable()
+    apply_gradients(
+        keras.optimizers.SGD(1.0), [None, tf.constant([1.0, 1.0])], [one, two]
+    )
+    np.testing.assert_array_equal(one, [1, 1])
+    np.testing.assert_array_equal(two, [0, 0])
+
+
+def test_loss_scaling_sees_the_overflow():
+    variable = _variable()
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(1.0), initial_scale=1024.0
+    )
+    apply_gradients(optimizer, [tf.constant([np.inf, 1.0])], [variable])
+    np.testing.assert_array_equal(variable, [1, 1])
+    assert float(optimizer.dynamic_scale) == 512
+    apply_gradients(optimizer, [tf.constant([512.0, 0.0])], [variable])
+    np.testing.assert_array_equal(variable, [0, 1])

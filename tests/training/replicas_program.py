@@ -1,0 +1,88 @@
+"""Trains a tiny model on N logical CPU devices and prints what it did.
+
+A process may hold one strategy only, so each run of the parity tests is a
+process of its own: `python replicas_program.py '{"replicas": 2}'`.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gpt_keras import GPTModel
+from gpt_keras.training.trainer import choose_strategy
+
+OPTIMIZERS = {
+    "adamw": lambda: keras.optimizers.AdamW(
+        1e-2, weight_decay=0.1, global_clipnorm=0.05
+    ),
+    "muon": lambda: keras.optimizers.Muon(1e-2),
+    "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.05),
+}
+
+
+class StepLosses(keras.callbacks.Callback):
+    """Collects the loss of each step by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(float(logs["loss"]))
+        self.model.reset_metrics()
+
+
+def batches(bad_step):
+    """Eight batches of 8 rows with unequal weights, the first rows without."""
+    rng = np.random.default_rng(0)
+    token_ids, labels = rng.integers(0, 50, (2, 64, 12)).astype("int32")
+    weight = (rng.random((64, 12)) < 0.5).astype("float32")
+    weight[0:4] = 0  # the first replica of two has nothing to learn from
+    if bad_step is not None:
+        weight[8 * bad_step] = np.nan
+    data = (token_ids, labels, weight)
+    return tf.data.Dataset.from_tensor_slices(data).batch(8, True)
+
+
+def main(replicas=1, optimizer="adamw", rate=0.0, bad_step=None, loss=None):
+    """Trains two epochs; prints losses, evaluation and a weight as JSON."""
+    strategy = choose_strategy(replicas)
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = GPTModel(50, 16, 2, 32, 12, rate, num_layers=2)
+        model.build((None, 12))
+        if loss:
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(OPTIMIZERS[optimizer](), loss=loss)
+    data, steps = batches(bad_step), StepLosses()
+    model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[steps])
+    hidden = _dropped(strategy, model) if rate else None
+    print(
+        json.dumps(
+            {
+                "losses": steps.losses,
+                "evaluated": model.evaluate(batches(None), verbose=0),
+                "iterations": int(model.optimizer.iterations.numpy()),
+                "weight": model.blocks[1].expand.kernel.numpy().tolist(),
+                "dropped": hidden,
+            }
+        )
+    )
+
+
+def _dropped(strategy, model):
+    """Which of ones each replica dropped."""
+
+    @tf.function
+    def drop():
+        return strategy.run(lambda: model.dropout(tf.ones([64]), training=True))
+
+    masks = strategy.experimental_local_results(drop())
+    return [(mask.numpy() == 0).tolist() for mask in masks]
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
