@@ -246,7 +246,7 @@ RECIPES: dict[str, TrainConfig] = {
         validate_every=300,
         checkpoint_every=300,
         sample_every=300,
-        sample_prompt="The ",
+        sample_prompt="The",
     ),
     "document": TrainConfig(**MODEL_PRESETS["document"], rate=0.1),
     "shakespeare_char": TrainConfig(

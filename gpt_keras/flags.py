@@ -50,11 +50,19 @@ def collect(base, flag_values=flags.FLAGS):
 
 
 def flagfile(config) -> str:
-    """Returns the text of a `--flagfile` that gives `config` again."""
+    """Returns the text of a `--flagfile` that gives `config` again.
+
+    A flagfile has one flag a line and trims it: values of several lines are
+    left out, and white space at the ends of a value is lost.
+    """
     lines = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if value is not None:
+        if value is None:
+            continue
+        if "\n" in str(value):
+            lines.append(f"# --{field.name} has several lines: left out\n")
+        else:
             value = str(value).lower() if isinstance(value, bool) else value
             lines.append(f"--{field.name}={value}\n")
     return "".join(lines)

@@ -10,6 +10,8 @@ import re
 import tensorflow as tf
 
 _NAME = "ckpt"
+# What TensorFlow raises on a damaged or cut-off file, or another model's.
+_UNREADABLE = (tf.errors.OpError, IndexError, AssertionError, ValueError)
 _STEP = re.compile(rf"{_NAME}-(\d+)\.index")
 
 
@@ -124,7 +126,7 @@ def _read_newest(directory, checkpoint, warn) -> int:
             status = checkpoint.read(path)
             status.assert_existing_objects_matched().expect_partial()
             return step
-        except (tf.errors.OpError, AssertionError, ValueError) as error:
+        except _UNREADABLE as error:
             reason = str(error).splitlines()[0]
             warn(f"Checkpoint {path!r} can't be read, passed over: {reason}")
     if steps:
