@@ -17,10 +17,14 @@ from gpt_keras.text.byte_pair_merging import BytePairMerging
 from gpt_keras.text.byte_pair_vocabulary import BytePairVocabulary
 from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.text.token_bytes import TokenBytes
+from gpt_keras.text.text_cutting import cut_between_words
 from gpt_keras.text.unicode_text import check_text
 from gpt_keras.text.unicode_text import check_texts
 from gpt_keras.text.unicode_text import to_utf8
 from gpt_keras.text.word_splitting import split_words
+
+# Encodings take a hundred times the memory of their text while they are made.
+_PIECES_AT_ONCE = 1024
 
 
 class BytePairTokenizer(tf.Module):
@@ -124,8 +128,7 @@ class BytePairTokenizer(tf.Module):
         Raises:
             ValueError: not a `str`, or one with lone surrogates.
         """
-        # The fast call, also for one: it keeps no offsets.
-        return self._host.encode_batch_fast([check_text(text)])[0].ids
+        return self.encode_batch([check_text(text)])[0].tolist()
 
     def encode_batch(self, texts: list[str]) -> list[np.ndarray]:
         """Gives each text's ids as an int32 array, on all processors.
@@ -133,8 +136,20 @@ class BytePairTokenizer(tf.Module):
         Raises:
             ValueError: a text is not a `str`, or has lone surrogates.
         """
-        encodings = self._host.encode_batch_fast(check_texts(texts))
-        return [np.array(encoding.ids, np.int32) for encoding in encodings]
+        pieces = [
+            (number, piece)
+            for number, text in enumerate(check_texts(texts))
+            for piece in cut_between_words(text)
+        ]
+        ids = [[np.empty(0, np.int32)] for _ in texts]
+        for start in range(0, len(pieces), _PIECES_AT_ONCE):
+            numbers, group = zip(
+                *pieces[start : start + _PIECES_AT_ONCE], strict=True
+            )
+            encodings = self._host.encode_batch_fast(list(group))
+            for number, encoding in zip(numbers, encodings, strict=True):
+                ids[number].append(np.array(encoding.ids, np.int32))
+        return [np.concatenate(parts) for parts in ids]
 
     def decode(self, token_ids) -> str:
         """Gives the text of a row of ids, on the host.
