@@ -1,6 +1,7 @@
-"""A main function in, a program whose errors are one line out."""
+"""Flags and a main function in, a program whose errors are one line out."""
 
 import sys
+from collections.abc import Callable
 
 from absl import app
 from absl import flags
@@ -9,27 +10,57 @@ from absl import logging
 # What a user can put right: told in one line, without a trace.
 _USER_ERRORS = (ValueError, OSError)
 
-_VERBOSE = flags.DEFINE_boolean(
-    "trace", False, "Show the whole trace of an error."
-)
 
+def run(
+    define_flags: Callable[[flags.FlagValues], None],
+    main: Callable[[flags.FlagValues], int | None],
+) -> None:
+    """Parses the command line and runs `main` with its flags.
 
-def run(main) -> None:
-    """Runs `main(argv)` as an absl program.
+    The program exits with what `main` returns, 0 for None, and with 1 after
+    an error.
 
-    It exits with 0, with 1 after an error, or with what `main` returns.
+    Args:
+        define_flags: Defines the program's flags.
+        main: Takes them, parsed.
     """
+    _define_key_flags(define_flags)
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
 
     def guarded(argv):
         logging.set_verbosity(logging.WARNING)
         if len(argv) > 1:
             raise app.UsageError(f"Unknown arguments: {' '.join(argv[1:])}")
         try:
-            return main(argv)
+            return main(flags.FLAGS)
         except _USER_ERRORS as error:
-            if _VERBOSE.value:
+            if flags.FLAGS.trace:
                 raise
             print(f"error: {error}", file=sys.stderr)
             return 1
 
     app.run(guarded)
+
+
+def _define_key_flags(define_flags) -> None:
+    """Defines flags so that `--help` shows them, wherever they stand."""
+    known = set(flags.FLAGS)
+    flags.DEFINE_boolean("trace", False, "Show the whole trace of an error.")
+    define_flags(flags.FLAGS)
+    for name in sorted(set(flags.FLAGS) - known):
+        flags.FLAGS.register_key_flag_for_module(
+            sys.argv[0], flags.FLAGS[name]
+        )
+
+
+def parse(
+    define_flags: Callable[[flags.FlagValues], None], *arguments: str
+) -> flags.FlagValues:
+    """Returns the flags of a program for arguments that are given here.
+
+    For those who call a program's `main` out of Python.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    values(["program", *arguments])
+    return values

@@ -29,18 +29,30 @@ from gpt_keras.training import trainer
 from gpt_keras.training.callbacks import read_metrics
 from gpt_keras.training.curves import draw_curves
 
-_RECIPE = flags.DEFINE_enum(
-    "recipe", "quickstart", list(RECIPES), "Settings to begin with."
-)
-_MODEL_DIR = flags.DEFINE_string(
-    "model_dir", None, "Folder of the run; the same one goes on with it."
-)
+
+def define_flags(values):
+    """Defines the program's flags."""
+    flags.DEFINE_enum(
+        "recipe",
+        "quickstart",
+        list(RECIPES),
+        "Settings to begin with; any other flag overrides its own.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Folder of the run; the same one goes on with it.",
+        flag_values=values,
+        required=True,
+    )
+    config_flags.define(TrainConfig, values)
 
 
-def main(argv):
-    del argv
-    config = TrainConfig.from_flags(RECIPES[_RECIPE.value])
-    folder = pathlib.Path(_MODEL_DIR.value)
+def main(values):
+    """Trains; returns the exit status."""
+    config = TrainConfig.from_flags(RECIPES[values.recipe], values)
+    folder = pathlib.Path(values.model_dir)
     strategy = trainer.choose_strategy(config.logical_cpus)
     tokenizer, store = prepare_data(config, folder / "tokens")
     splits = {name: store.split(name) for name in store.split_names}
@@ -132,10 +144,10 @@ def _sampler(config: TrainConfig, tokenizer):
     def sample(model):
         if not generators:
             generators["text"] = TextGenerator(model, tokenizer)
-        (completion,) = generators["text"].generate(
-            [config.sample_prompt], max_new_tokens=100, top_k=40, overflow="roll"
+        result = generators["text"].generate(
+            config.sample_prompt, max_new_tokens=100, top_k=40, overflow="roll"
         )
-        return config.sample_prompt + completion.text
+        return result.prompt + result.text
 
     return sample
 
@@ -157,6 +169,4 @@ def _report(folder, splits):
 
 def run():
     """Runs the program."""
-    config_flags.define(TrainConfig)
-    flags.mark_flag_as_required("model_dir")
-    program.run(main)
+    program.run(define_flags, main)

@@ -112,8 +112,6 @@ def train(
                 config.steps,
             )
         )
-    if sample is not None and config.sample_every:
-        callbacks.append(Samples(log, first_step, config.sample_every, sample))
     saving = Saving(
         checkpoint,
         first_step,
@@ -121,13 +119,16 @@ def train(
         config.steps,
         lambda: telemetry.seconds,
     )
+    callbacks.append(saving)
+    if sample is not None and config.sample_every:
+        callbacks.append(Samples(log, first_step, config.sample_every, sample))
     try:
         model.fit(
             training_batches(first_step, config.steps - first_step),
             epochs=1,
             shuffle=False,
             verbose=0,
-            callbacks=[*callbacks, saving],
+            callbacks=callbacks,
         )
     finally:
         saving.restore_handlers()

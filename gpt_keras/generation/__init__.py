@@ -1,0 +1,1 @@
+"""Generation: a trained model and prompts come in, text goes out."""

@@ -1,0 +1,231 @@
+"""Tests of `gpt_keras.cli.train`: from text to a trained model folder."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gpt_keras.cli import program
+from gpt_keras.cli import train
+from gpt_keras.text.tokenizer import load_tokenizer
+from gpt_keras.training.callbacks import read_metrics
+
+ROOT = pathlib.Path(train.__file__).parents[2]
+TINY = (
+    "--d_model=16",
+    "--num_heads=2",
+    "--dff=32",
+    "--num_layers=1",
+    "--max_length=16",
+    "--batch_size=4",
+    "--warmup_steps=2",
+    "--tokenizer=character",
+    "--validate_every=20",
+    "--checkpoint_every=5",
+    "--sample_every=0",
+    "--log_every=5",
+)
+
+
+@pytest.fixture(name="text")
+def _text(tmp_path):
+    """A file of words, 4,000 characters or so."""
+    words = random.Random(0).choices(["one", "two", "three", "四"], k=1000)
+    path = tmp_path / "text.txt"
+    path.write_text(" ".join(words), encoding="utf-8")
+    return path
+
+
+def _train(*arguments):
+    return train.main(program.parse(train.define_flags, *TINY, *arguments))
+
+
+def _start(*arguments):
+    """Starts the program in a process of its own."""
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.train", *TINY, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _variables(folder):
+    """Every number of the newest checkpoint, the seconds excepted."""
+    reader = tf.train.load_checkpoint(str(folder / "checkpoints"))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if not name.startswith(("_CHECKPOINTABLE", "seconds", "save_counter"))
+    }
+
+
+def test_from_text_to_a_model_folder(tmp_path, text, capsys):
+    folder = tmp_path / "run"
+    arguments = (f"--text={text}", f"--model_dir={folder}", "--steps=40")
+    assert _train(*arguments, "--sample_every=40", "--sample_prompt=o") == 0
+    printed = capsys.readouterr().out
+    assert "validation loss" in printed and "unigram entropy" in printed
+    assert "step 40: sample\no" in printed
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"config.json", "tokenizer.json", "curves.png"}
+    assert load_tokenizer(folder).decode(load_tokenizer(folder).encode("四"))
+    losses = [x["loss"] for x in read_metrics(folder) if "loss" in x]
+    assert losses[-1] < losses[0]
+    settings = (folder / "flagfile.txt").read_text()
+    assert "--d_model=16\n" in settings and "--steps=40\n" in settings
+    assert _train(*arguments) == 0  # done already
+
+
+def test_killed_three_times_it_ends_with_the_same_bits(tmp_path, text):
+    arguments = (f"--text={text}", "--steps=300", "--rate=0.1")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = _start(f"--model_dir={whole}", *arguments)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-3000:]
+    rng = random.Random()
+    kills = 0
+    while kills < 3:
+        process = _start(f"--model_dir={killed}", *arguments)
+        before = len(read_metrics(killed))
+        while len(read_metrics(killed)) <= before + 2 * kills:
+            assert process.poll() is None, process.stdout.read()[-3000:]
+            time.sleep(0.01)
+        time.sleep(rng.random() * 0.2)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        kills += 1
+    process = _start(f"--model_dir={killed}", *arguments)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-3000:]
+    expected, ended = _variables(whole), _variables(killed)
+    assert ended.keys() == expected.keys() and len(ended) > 30
+    for name, value in expected.items():
+        np.testing.assert_array_equal(ended[name], value, err_msg=name)
+    losses = [
+        [(x["step"], x.get("loss"), x.get("val_loss")) for x in read_metrics(f)]
+        for f in (whole, killed)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
+    folder = tmp_path / "run"
+    arguments = (
+        f"--text={text}",
+        f"--model_dir={folder}",
+        "--steps=100000",
+        "--checkpoint_every=0",
+        "--logical_cpus=2",
+    )
+    process = _start(*arguments)
+    while len(read_metrics(folder)) < 2:
+        assert process.poll() is None, process.stdout.read()[-3000:]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output[-3000:]
+    assert "Stopped by SIGINT and saved at step" in output
+    (checkpoint,) = (folder / "checkpoints").glob("*.index")
+    assert int(checkpoint.stem.split("-")[1]) >= 10
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--text=nowhere/*.txt"], "nowhere"),
+        (["--text={latin}"], "line 2.*replace"),
+        (["--text={empty}"], "must have text"),
+        (["--text={text}", "--max_length=100000"], "100000"),
+        (
+            ["--text={text}", "--tokenizer=byte_pair", "--vocab_size=5000"],
+            "5000",
+        ),
+        (["--text={text}", "--d_model=100", "--num_heads=12"], "num_heads=12"),
+        (["--text={text}", "--tokenizer={empty}"], "tokenizer"),
+        (["--text={text}", "--init_from={empty}"], "tokenizer.json"),
+        (["--text={text}", "--tfds=lm1b"], "not both"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, text, arguments, message):
+    (tmp_path / "latin.txt").write_bytes(b"good\nbad \xe9\n")
+    (tmp_path / "empty.txt").write_text("")
+    places = {
+        "text": text,
+        "latin": tmp_path / "latin.txt",
+        "empty": tmp_path / "empty.txt",
+    }
+    arguments = [argument.format(**places) for argument in arguments]
+    with pytest.raises((ValueError, OSError), match=message):
+        _train(f"--model_dir={tmp_path}/run", *arguments)
+
+
+def test_bytes_that_are_not_utf8_can_be_accepted(tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(b"caf\xe9 " * 200)
+    folder = tmp_path / "run"
+    arguments = (f"--text={path}", f"--model_dir={folder}", "--steps=2")
+    assert _train(*arguments, "--errors=replace") == 0
+
+
+def test_another_configuration_is_refused(tmp_path, text):
+    arguments = (f"--text={text}", f"--model_dir={tmp_path}/run")
+    _train(*arguments, "--steps=2")
+    with pytest.raises(ValueError, match="steps: 2 there, 3 now"):
+        _train(*arguments, "--steps=3")
+    with pytest.raises(ValueError, match="validation|fraction"):
+        _train(*arguments, "--steps=2", "--validation_fraction=0.2")
+    text.write_text(text.read_text() + " more")
+    with pytest.raises(ValueError, match="another corpus"):
+        _train(*arguments, "--steps=2")
+
+
+def test_a_flipped_byte_in_the_tokens_is_named(tmp_path, text):
+    arguments = (f"--text={text}", f"--model_dir={tmp_path}/run", "--steps=2")
+    _train(*arguments)
+    path = tmp_path / "run" / "tokens" / "train-00000.bin"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="train-00000.bin"):
+        _train(*arguments)
+
+
+def test_errors_are_one_line(tmp_path):
+    process = _start("--text=nowhere.txt", f"--model_dir={tmp_path}/run")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    (line,) = output.strip().splitlines()
+    assert line.startswith("error: ") and "nowhere.txt" in line
+
+
+def test_begins_with_another_models_weights(tmp_path, text):
+    first, second = tmp_path / "first", tmp_path / "second"
+    _train(f"--text={text}", f"--model_dir={first}", "--steps=60")
+    other = tmp_path / "other.txt"
+    other.write_text("two one " * 200)
+    _train(
+        f"--text={other}",
+        f"--model_dir={second}",
+        f"--init_from={first}",
+        "--steps=2",
+        "--log_every=1",
+    )
+    assert (
+        load_tokenizer(second).fingerprint == load_tokenizer(first).fingerprint
+    )
+    started = read_metrics(second)[0]["loss"]
+    assert started < read_metrics(first)[0]["loss"] - 0.1
+    config = json.loads((second / "config.json").read_text())
+    assert config["training"]["init_from"] == str(first)
