@@ -1,0 +1,58 @@
+"""Tests of `gpt_keras.cli.export`: the whole path, text to served text."""
+
+import json
+import os
+import subprocess
+import sys
+
+from gpt_keras.cli import export
+from gpt_keras.cli import program
+from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.text.tokenizer import load_tokenizer
+from gpt_keras.training.model_folder import load_model
+
+CLIENT = """
+import json, sys
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+answer = model.signatures["serving_default"](
+    prompts=tf.constant(json.loads(sys.argv[2])))
+texts = [text.decode() for text in answer["completions"].numpy()]
+assert "gpt_keras" not in sys.modules
+print(json.dumps(texts))
+"""
+
+
+def _export(model_dir, output, *arguments):
+    values = program.parse(
+        export.define_flags,
+        f"--model_dir={model_dir}",
+        f"--output={output}",
+        *arguments,
+    )
+    export.main(values)
+
+
+def test_served_text_is_what_generate_writes(model_dir, tmp_path, capsys):
+    settings = {"max_new_tokens": 12, "temperature": 0.7, "seed": 5}
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    _export(model_dir, tmp_path / "gpt", *flags)
+    assert capsys.readouterr().out.strip() == str(tmp_path / "gpt" / "1")
+    prompts = ["one", "三", ""]
+    served = subprocess.run(
+        [sys.executable, "-c", CLIENT, tmp_path / "gpt" / "1"]
+        + [json.dumps(prompts)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[1:])},
+    )
+    assert served.returncode == 0, served.stderr[-3000:]
+    generator = TextGenerator(load_model(model_dir), load_tokenizer(model_dir))
+    expected = [x.text for x in generator.generate(prompts, **settings)]
+    assert json.loads(served.stdout) == expected
+
+
+def test_every_export_is_the_next_version(model_dir, tmp_path):
+    _export(model_dir, tmp_path / "gpt")
+    _export(model_dir, tmp_path / "gpt")
+    assert sorted(os.listdir(tmp_path / "gpt")) == ["1", "2"]

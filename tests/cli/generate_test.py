@@ -1,0 +1,52 @@
+"""Tests of `gpt_keras.cli.generate`."""
+
+import pytest
+
+from gpt_keras.cli import generate
+from gpt_keras.cli import program
+
+
+def _generate(model_dir, *arguments):
+    generate.main(
+        program.parse(
+            generate.define_flags, f"--model_dir={model_dir}", *arguments
+        )
+    )
+
+
+def test_writes_on_from_each_prompt(model_dir, capsys):
+    _generate(
+        model_dir,
+        "--prompt=one two",
+        "--prompt=three",
+        "--temperature=0",
+        "--max_new_tokens=8",
+    )
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("one two three 四五")
+    assert second.startswith("three 四五 one")
+
+
+def test_the_seed_decides(model_dir, capsys):
+    texts = []
+    for seed in (1, 1, 2):
+        _generate(model_dir, f"--seed={seed}", "--temperature=3")
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_says_when_the_model_is_full(model_dir, capsys):
+    _generate(model_dir, "--prompt=one", "--temperature=0")
+    assert "max_length" in capsys.readouterr().err
+    _generate(model_dir, "--prompt=one", "--temperature=0", "--overflow=roll")
+    printed = capsys.readouterr()
+    assert "max_length" not in printed.err and len(printed.out) > 150
+
+
+@pytest.mark.parametrize(
+    "argument", ["--temperature=-1", "--top_p=0", "--overflow=burst"]
+)
+def test_bad_settings_are_named(model_dir, argument):
+    name = argument[2:].split("=")[0]
+    with pytest.raises(ValueError, match=f"`{name}` must be"):
+        _generate(model_dir, argument)
