@@ -1,23 +1,29 @@
-"""Text in, a file that is either wholly there or not at all out."""
+"""Content in, a file that is either wholly there or not at all out."""
 
 import os
-import pathlib
 
 
-def write_atomically(path, text: str) -> None:
-    """Writes a UTF-8 file so that a crash leaves the old one or the new.
+def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
+    """Puts a file in its place; a crash leaves the old one or the new.
+
+    Args:
+        path: The file; missing folders are made.
+        content: Bytes, or text to write as UTF-8.
 
     Raises:
-        OSError: The folder is not writable, or the disk is full; the message
-            names the path.
+        OSError: The folder can't be written, or the disk is full. The old
+            file is as it was.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    path = os.fspath(path)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if os.path.exists(temporary):
+            os.unlink(temporary)

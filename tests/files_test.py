@@ -28,6 +28,9 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
-        write_atomically(tmp_path / "nowhere" / "a.json", "")
+def test_folders_are_made_and_a_file_is_none(tmp_path):
+    path = tmp_path / "new" / "a.json"
+    write_atomically(path, b"bytes")
+    assert path.read_bytes() == b"bytes"
+    with pytest.raises(OSError, match="a.json"):
+        write_atomically(path / "b.json", "")

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras import GPTModel
+from gpt_keras.layers.positional_encoding import sinusoid
 
 VARIANTS = {
     "document": {},
@@ -58,6 +59,26 @@ def test_the_call_of_the_document():
     assert len(model.blocks) == 12
     dropped = model(x, training=True, mask=None)
     assert np.abs(np.array(logits - dropped)).max() > 1e-3
+
+
+def test_the_wiring_of_the_document():
+    """Embedding times √d_model, positions, blocks, norm, projection."""
+    model, token_ids = _model(), _ids()
+    x = model.embedding(token_ids) * 4.0 + sinusoid(np.arange(12), 16)
+    for block in model.blocks:
+        x = block(x)
+    expected = model.final_layer(model.final_norm(x))
+    np.testing.assert_allclose(model(token_ids), expected, atol=1e-5)
+
+
+def test_the_wiring_of_gpt2():
+    """Learned positions, unscaled embeddings that also project."""
+    model, token_ids = _model("gpt2"), _ids()
+    x = model.embedding(token_ids) + model.positional_encoding.table[:12]
+    for block in model.blocks:
+        x = block(x)
+    expected = model.final_norm(x) @ np.transpose(model.embedding.embeddings)
+    np.testing.assert_allclose(model(token_ids), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 
+from gpt_keras.files import write_atomically
 from gpt_keras.text import special_tokens as special
 from gpt_keras.text import tokenizer_file
 
@@ -108,9 +109,7 @@ def write_gpt2_files(
         ("vocab.json", json.dumps(ordered, ensure_ascii=False)),
         ("merges.txt", "\n".join(merges)),
     ):
-        tokenizer_file.replace_file(
-            os.path.join(directory, name), text.encode("utf-8")
-        )
+        write_atomically(os.path.join(directory, name), text)
 
 
 def _byte_characters() -> str:

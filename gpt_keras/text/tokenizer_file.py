@@ -7,6 +7,8 @@ import json
 import os
 from typing import Any
 
+from gpt_keras.files import write_atomically
+
 FILE_NAME = "tokenizer.json"
 FORMAT_VERSION = 1
 
@@ -26,7 +28,9 @@ def write(directory: str | os.PathLike, content: dict[str, Any]) -> str:
     Returns:
         The path of the file.
     """
-    return replace_file(os.path.join(directory, FILE_NAME), _to_bytes(content))
+    path = os.path.join(directory, FILE_NAME)
+    write_atomically(path, _to_bytes(content))
+    return path
 
 
 def read(directory: str | os.PathLike) -> dict[str, Any]:
@@ -72,27 +76,6 @@ def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
             f"{type(content).__name__}."
         )
     return content
-
-
-def replace_file(path: str, data: bytes) -> str:
-    """Puts `data` in place of `path`; a crash leaves the old file or the new.
-
-    Returns:
-        `path`.
-    """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    return path
 
 
 def _to_bytes(content: dict[str, Any]) -> bytes:

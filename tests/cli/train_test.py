@@ -171,6 +171,11 @@ def test_bad_input_is_named(tmp_path, text, arguments, message):
         _train(f"--model_dir={tmp_path}/run", *arguments)
 
 
+def test_a_folder_that_cannot_be_is_named(text):
+    with pytest.raises(OSError, match="text.txt"):
+        _train(f"--text={text}", f"--model_dir={text}/run")
+
+
 def test_bytes_that_are_not_utf8_can_be_accepted(tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(b"caf\xe9 " * 200)

@@ -1,6 +1,8 @@
 """Tests of `gpt_keras.training.checkpoint`."""
 
 import pathlib
+import resource
+import signal
 
 import keras
 import numpy as np
@@ -117,3 +119,23 @@ def test_an_unwritable_folder_is_named(tmp_path):
     folder.write_text("a file where the folder was")
     with pytest.raises(OSError, match="checkpoints"):
         checkpoint.save(2, 0.0)
+
+
+def test_a_full_disk_is_told_and_the_last_one_stays(tmp_path):
+    model = _model()
+    checkpoint = TrainingCheckpoint(tmp_path, model)
+    checkpoint.save(1, 0.0)
+    expected = _state(model)
+    _fit(model)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="step 2 .*whole one is of step 1"):
+            checkpoint.save(2, 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert TrainingCheckpoint(tmp_path, model).restore() == 1
+    for value, before in zip(_state(model), expected, strict=True):
+        np.testing.assert_array_equal(value, before)

@@ -1,0 +1,87 @@
+"""Tests of who imports whom: see the ordered table below."""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
+
+# The order to read the files in; a module imports only from above itself.
+COMMON = ["files", "flags", "config"]
+DATA = """
+    text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
+    text.word_splitting text.text_cutting text.byte_pair_merging
+    text.byte_pair_vocabulary text.byte_pair_tokenizer text.character_tokenizer
+    text.tokenizer text.tokenizer_training
+    data.text_decoding data.sources data.splitting data.packing
+    data.token_manifest data.token_store data.token_store_writing
+    data.preparation data.pipeline
+""".split()
+MODEL = """
+    layers.initializers layers.dropout layers.kv_cache
+    layers.positional_encoding layers.causal_self_attention
+    layers.decoder_block training.loss training.gradients training.exact_step
+    model training.optimizers training.checkpoint training.model_folder
+    training.callbacks training.curves training.trainer
+    generation.settings generation.sampling generation.decoding
+    generation.text_generator serving.version_folder serving.export
+""".split()
+CLI = ["cli.program", "cli.sampling", "cli.train", "cli.generate", "cli.export"]
+ORDER = [*COMMON, *DATA, *MODEL, *CLI]
+
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+MODULES = [name for name in FILES if not name.endswith("__init__")]
+
+
+def _imports(module):
+    """Returns the project's modules that a file imports, anywhere in it.
+
+    The package itself, `gpt_keras`, stands for its `__init__.py`.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(FILES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in names if _short(name) in FILES}
+            found |= modules if modules == names else {*modules, node.module}
+    return {_short(name) for name in found if name.startswith("gpt_keras")}
+
+
+def _short(name):
+    return name.removeprefix("gpt_keras.")
+
+
+def test_every_module_has_its_place():
+    assert sorted(ORDER) == sorted(MODULES)
+    assert not [name for name in MODULES if name.endswith("utils")]
+
+
+def test_imports_only_from_above():
+    wrong = [
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in _imports(module)
+        if name not in ORDER[: ORDER.index(module)]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("column", "other"), [(DATA, MODEL), (MODEL, DATA), (COMMON, DATA + MODEL)]
+)
+def test_the_columns_never_meet(column, other):
+    for module in column:
+        assert not _imports(module) & set(other), module
+
+
+def test_generation_and_serving_take_model_and_tokenizer_as_arguments():
+    for module in MODULES:
+        if module.startswith(("generation.", "serving.")):
+            assert not _imports(module) & {"model", "text", *DATA}, module

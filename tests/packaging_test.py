@@ -1,0 +1,135 @@
+"""Tests of the project's requirements and of what it expects of Keras."""
+
+import ast
+import importlib.metadata
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+import keras
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = pathlib.Path(__file__).parents[1]
+FILES = sorted(ROOT.glob("gpt_keras/**/*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def _requirements(lines):
+    found = [Requirement(line) for line in lines]
+    return {_plain(requirement.name): requirement for requirement in found}
+
+
+def _plain(name):
+    """Returns a distribution's name as all its spellings have it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _pins():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    return _requirements(filter(None, (x.split("#")[0] for x in lines)))
+
+
+def test_every_pin_lies_in_its_range():
+    ranges = _requirements(
+        [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    )
+    pins = _pins()
+    assert pins.keys() == ranges.keys()
+    for name, pin in pins.items():
+        (exact,) = pin.specifier
+        assert exact.operator == "=="
+        assert ranges[name].specifier.contains(exact.version), name
+
+
+def _trees(files):
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+
+
+def _imported(tree):
+    """Returns the modules that a file imports, by a statement or a call."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", None)
+            if name == "import_module" and isinstance(
+                node.args[0], ast.Constant
+            ):
+                yield node.args[0].value
+
+
+def test_every_import_is_of_a_dependency():
+    modules = {name for tree in _trees(FILES) for name in _imported(tree)}
+    assert not [x for x in modules if "._" in x or "keras.src" in x]
+    packages = {name.split(".")[0] for name in modules}
+    foreign = packages - set(sys.stdlib_module_names) - {"gpt_keras"}
+    assert {"keras", "tensorflow", "tensorflow_datasets"} <= foreign
+    distributions = importlib.metadata.packages_distributions()
+    allowed = _requirements(PROJECT["dependencies"])
+    for package in foreign:
+        names = {_plain(name) for name in distributions.get(package, ())}
+        assert names & allowed.keys(), package
+
+
+def _compiled_model():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+# Private names of Keras that the project uses, and what has them.
+PRIVATE_NAMES = {
+    "_loss_tracker": _compiled_model,
+    "_all_reduce_sum_gradients": keras.optimizers.SGD,
+}
+# Public methods of named tuples, in spite of their names.
+NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+
+
+def _private_names(tree):
+    """Returns the private attributes that a file uses and doesn't make."""
+    used, made = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            of_self = getattr(node.value, "id", None) == "self"
+            stored = isinstance(node.ctx, ast.Store)
+            (made if of_self and stored else used).add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.fullmatch(r"_[a-z]\w*", node.value):  # for getattr
+                used.add(node.value)
+    names = {name for name in used - made if re.match(r"_[^_]", name)}
+    return names - NAMED_TUPLES
+
+
+def test_only_listed_private_names_of_keras_are_used():
+    found = set().union(*map(_private_names, _trees(FILES)))
+    assert found == PRIVATE_NAMES.keys()
+
+
+@pytest.mark.parametrize("name", PRIVATE_NAMES)
+def test_keras_has_the_private_name(name):
+    assert hasattr(PRIVATE_NAMES[name](), name)
+
+
+@pytest.mark.parametrize("value", ["1", "True"])
+def test_legacy_keras_is_refused(value):
+    result = subprocess.run(
+        [sys.executable, "-c", "import gpt_keras"],
+        cwd=ROOT,
+        env=os.environ | {"TF_USE_LEGACY_KERAS": value},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(
+        "ImportError: gpt_keras needs Keras 3"
+    )
+    assert f"TF_USE_LEGACY_KERAS={value}." in result.stderr
