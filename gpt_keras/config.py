@@ -30,7 +30,8 @@ class TrainConfig:
         may_change=True,  # the token store compares the files themselves
     )
     errors: str = _field(
-        "strict", "`strict` refuses bytes that are not UTF-8, `replace` doesn't."
+        "strict",
+        "`strict` refuses bytes that are not UTF-8, `replace` doesn't.",
     )
     tfds: str = _field("", "Name of a TensorFlow dataset, instead of --text.")
     tfds_split: str = _field("train", "Split of the TensorFlow dataset.")
@@ -183,8 +184,7 @@ _NOT_NEGATIVE = (
 def _check(holds: bool, name: str, rule: str, config: TrainConfig):
     if not holds:
         raise ValueError(
-            f"`{name}` must be {rule}. Received: "
-            f"{name}={getattr(config, name)}"
+            f"`{name}` must be {rule}. Received: {name}={getattr(config, name)}"
         )
 
 

@@ -89,9 +89,7 @@ def test_causality(variant):
         changed = token_ids.copy()
         changed[:, position] = (changed[:, position] + 1) % 50
         other = np.array(model(changed))
-        np.testing.assert_array_equal(
-            other[:, :position], logits[:, :position]
-        )
+        np.testing.assert_array_equal(other[:, :position], logits[:, :position])
         assert np.abs(other[:, position:] - logits[:, position:]).max() > 1e-4
 
 
@@ -240,7 +238,9 @@ def test_sequences_that_are_too_long_raise():
         model(_ids(1, 13))
     with pytest.raises(ValueError, match="length=13, max_length=12"):
         model(keras.Input((13,), dtype="int32"))
-    step = tf.function(model, input_signature=[tf.TensorSpec([1, None], "int32")])
+    step = tf.function(
+        model, input_signature=[tf.TensorSpec([1, None], "int32")]
+    )
     with pytest.raises(tf.errors.InvalidArgumentError, match="max_length"):
         step(_ids(1, 13))
 

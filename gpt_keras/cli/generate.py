@@ -1,6 +1,6 @@
 """Writes on from a prompt.
 
-    python -m tools.generate --model_dir=runs/quickstart --prompt='The '
+python -m tools.generate --model_dir=runs/quickstart --prompt='The '
 """
 
 import sys

@@ -48,9 +48,7 @@ def _define_key_flags(define_flags) -> None:
     flags.DEFINE_boolean("trace", False, "Show the whole trace of an error.")
     define_flags(flags.FLAGS)
     for name in sorted(set(flags.FLAGS) - known):
-        flags.FLAGS.register_key_flag_for_module(
-            sys.argv[0], flags.FLAGS[name]
-        )
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
 
 
 def parse(

@@ -109,7 +109,9 @@ class DecoderBlock(keras.layers.Layer):
             name="attention",
         )
         self.expand = self._dense(dff, self.kernel_initializer, "expand")
-        self.contract = self._dense(d_model, self.output_initializer, "contract")
+        self.contract = self._dense(
+            d_model, self.output_initializer, "contract"
+        )
         self.attention_norm = self._norm("attention_norm")
         self.feed_forward_norm = self._norm("feed_forward_norm")
         self.attention_dropout = Dropout(rate, dtype=self.dtype_policy)

@@ -33,9 +33,7 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        return keras.random.dropout(
-            inputs, self.rate, seed=self.seed_generator
-        )
+        return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -16,8 +16,8 @@ from gpt_keras.text import tokenizer_file
 from gpt_keras.text.byte_pair_merging import BytePairMerging
 from gpt_keras.text.byte_pair_vocabulary import BytePairVocabulary
 from gpt_keras.text.special_tokens import END_OF_TEXT
-from gpt_keras.text.token_bytes import TokenBytes
 from gpt_keras.text.text_cutting import cut_between_words
+from gpt_keras.text.token_bytes import TokenBytes
 from gpt_keras.text.unicode_text import check_text
 from gpt_keras.text.unicode_text import check_texts
 from gpt_keras.text.unicode_text import to_utf8

@@ -35,7 +35,9 @@ def make_schedule(config):
             f"learning_rate={config.learning_rate}"
         )
     return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if config.warmup_steps else config.learning_rate,
+        initial_learning_rate=0.0
+        if config.warmup_steps
+        else config.learning_rate,
         warmup_target=config.learning_rate if config.warmup_steps else None,
         warmup_steps=config.warmup_steps,
         decay_steps=max(config.steps - config.warmup_steps, 1),

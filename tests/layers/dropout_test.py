@@ -14,7 +14,9 @@ def test_is_a_keras_layer():
 
 
 def test_drops_its_share_and_scales_the_rest():
-    outputs = np.array(Dropout(0.25, seed=1)(np.ones((100, 100)), training=True))
+    outputs = np.array(
+        Dropout(0.25, seed=1)(np.ones((100, 100)), training=True)
+    )
     assert abs((outputs == 0).mean() - 0.25) < 0.02
     np.testing.assert_allclose(outputs[outputs > 0], 1 / 0.75, rtol=1e-6)
 

@@ -48,9 +48,7 @@ def test_telemetry_logs_means_and_speed(tmp_path):
     lines = read_metrics(tmp_path)
     assert [line["step"] for line in lines] == [12, 14, 15]
     expected = [(one + two) / 2, (three + four) / 2, five]
-    np.testing.assert_allclose(
-        [x["loss"] for x in lines], expected, rtol=1e-6
-    )
+    np.testing.assert_allclose([x["loss"] for x in lines], expected, rtol=1e-6)
     assert all(x["tokens_per_second"] > 0 for x in lines)
     assert all(x["seconds"] > 100 for x in lines)
     assert all(np.isclose(x["learning_rate"], 0.001) for x in lines)
@@ -67,9 +65,7 @@ def test_validation_and_samples_come_when_due(tmp_path):
         sampled.append(model.count_params())
         return "text"
 
-    model = _fit(
-        5, Validation(log, 3, 3, data, 8), Samples(log, 3, 2, sample)
-    )
+    model = _fit(5, Validation(log, 3, 3, data, 8), Samples(log, 3, 2, sample))
     lines = read_metrics(tmp_path)
     assert [line["step"] for line in lines] == [6, 8]
     loss = model.evaluate(data, verbose=0)

@@ -79,9 +79,9 @@ def test_goes_on_where_it_was_killed(tmp_path):
 
         for_ever = _batches(first_step, num_steps)
         return for_ever.take(7 - first_step).concatenate(
-            for_ever.take(1).map(lambda *batch: tf.py_function(
-                stop, [7], []
-            ) and batch)
+            for_ever.take(1).map(
+                lambda *batch: tf.py_function(stop, [7], []) and batch
+            )
         )
 
     folder = tmp_path / "killed"
@@ -127,9 +127,7 @@ def test_begins_with_the_weights_of_another_run(tmp_path):
     )
     second, _ = _train(tmp_path / "second", config)
     for value, expected in zip(second.weights, model.weights, strict=True):
-        np.testing.assert_allclose(
-            value.numpy(), expected.numpy(), atol=1e-6
-        )
+        np.testing.assert_allclose(value.numpy(), expected.numpy(), atol=1e-6)
 
 
 def test_a_batch_must_spread_over_the_devices(tmp_path):
