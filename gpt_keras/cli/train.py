@@ -154,7 +154,7 @@ def _sampler(config: TrainConfig, tokenizer):
 
 def _report(folder, splits):
     """Prints where the run stands and draws its curves."""
-    losses = [x["val_loss"] for x in read_metrics(folder) if "val_loss" in x]
+    losses = [x["val_loss"] for x in read_metrics(folder) if x.get("val_loss")]
     entropy = None
     if "validation" in splits:
         entropy = unigram_entropy(splits["validation"])

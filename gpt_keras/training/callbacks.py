@@ -5,6 +5,7 @@ included: `step` is what `fit` has done now plus what was done before.
 """
 
 import json
+import math
 import pathlib
 import signal
 import sys
@@ -43,9 +44,13 @@ class RunLog:
         )
 
     def write(self, step: int, **values: float) -> None:
-        """Writes the values of one step."""
+        """Writes the values of one step; JSON has null for NaN."""
+        line = {
+            name: value if math.isfinite(value) else None
+            for name, value in values.items()
+        }
         with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **values}) + "\n")
+            file.write(json.dumps({"step": step, **line}) + "\n")
         with self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

@@ -114,3 +114,9 @@ def test_the_log_is_cut_back_to_the_checkpoint(tmp_path):
         (2, 0.5),
         (3, 9.0),
     ]
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    RunLog(tmp_path, 0).write(1, loss=float("nan"), seconds=1.0)
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert text == '{"step": 1, "loss": null, "seconds": 1.0}\n'
