@@ -42,9 +42,7 @@ def _with_weights_of(peer):
         scale_embeddings=False,
     )
     model.build((None, None))
-    model.embedding.set_weights(
-        peer.get_layer("token_embedding").get_weights()
-    )
+    model.embedding.set_weights(peer.get_layer("token_embedding").get_weights())
     model.positional_encoding.set_weights(
         peer.get_layer("position_embedding").get_weights()
     )

@@ -154,7 +154,8 @@ def _sampler(config: TrainConfig, tokenizer):
 
 def _report(folder, splits):
     """Prints where the run stands and draws its curves."""
-    losses = [x["val_loss"] for x in read_metrics(folder) if x.get("val_loss")]
+    losses = [x.get("val_loss") for x in read_metrics(folder)]
+    losses = [loss for loss in losses if loss is not None]
     entropy = None
     if "validation" in splits:
         entropy = unigram_entropy(splits["validation"])

@@ -28,7 +28,9 @@ def draw_curves(model_dir, unigram_entropy: float | None = None):
         ("loss", "training", {"alpha": 0.5}),
         ("val_loss", "validation", {"marker": "o"}),
     ):
-        points = [(x["step"], x[name]) for x in lines if x.get(name)]
+        points = [
+            (x["step"], x[name]) for x in lines if x.get(name) is not None
+        ]
         if points:
             axes.plot(*zip(*points, strict=True), label=label, **style)
     if unigram_entropy is not None:
