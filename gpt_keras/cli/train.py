@@ -28,6 +28,7 @@ from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import trainer
 from gpt_keras.training.callbacks import read_metrics
 from gpt_keras.training.curves import draw_curves
+from gpt_keras.training.model_folder import check_free
 
 
 def define_flags(values):
@@ -70,6 +71,12 @@ def main(values):
         )
 
     training_batches(0, 1)  # a corpus that is too short is told now
+    check_free(folder, config, tokenizer.vocab_size)
+    tokenizer.save(folder)
+    write_atomically(
+        folder / "flagfile.txt",
+        f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
+    )
     _, finished = trainer.train(
         config,
         folder,
@@ -79,8 +86,6 @@ def main(values):
         sample=_sampler(config, tokenizer),
         strategy=strategy,
     )
-    tokenizer.save(folder)
-    write_atomically(folder / "flagfile.txt", config_flags.flagfile(config))
     _report(folder, splits)
     return 0 if finished else 130  # as a shell reports a stopped program
 
@@ -116,6 +121,11 @@ def _source(config: TrainConfig):
 
 def _tokenizer_of(folder: pathlib.Path):
     """Reads tokenizer.json, or GPT-2's files under either pair of names."""
+    if not folder.is_dir():
+        raise ValueError(
+            "`tokenizer` must be byte_pair, character or a folder. "
+            f"Received: tokenizer={str(folder)!r}, which is none."
+        )
     for vocabulary, merges in (
         ("vocab.json", "merges.txt"),
         ("encoder.json", "vocab.bpe"),

@@ -136,11 +136,13 @@ class Telemetry(_EveryStep):
     def at_step(self, step, logs):
         self._bar.update(1)
         self._steps += 1
+        is_due = step % self.every == 0 or step == self.last_step
+        # Waits for the device, so before the time is taken.
+        loss = float(logs["loss"]) if is_due else None
         self._step_seconds += time.monotonic() - self._step_started
-        if step % self.every and step != self.last_step:
+        if not is_due:
             return
         speed = self._steps * self.tokens_per_step / self._step_seconds
-        loss = float(logs["loss"])
         self.log.write(
             step,
             loss=loss,

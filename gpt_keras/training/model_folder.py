@@ -18,8 +18,29 @@ CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 
 
+def check_free(model_dir, config, vocab_size: int) -> None:
+    """Checks that a folder is new, or that of this very run.
+
+    Args:
+        model_dir: The folder; it need not exist.
+        config: The `TrainConfig` of the run.
+        vocab_size: Of the model.
+
+    Raises:
+        ValueError: The folder holds another run, or half of one.
+    """
+    folder = pathlib.Path(model_dir)
+    if (folder / CONFIG).exists():
+        _check_same(folder / CONFIG, config, vocab_size)
+    elif latest_step(folder / CHECKPOINTS) is not None:
+        raise ValueError(
+            f"{str(folder)!r} has checkpoints and no {CONFIG}: it is only half "
+            "there. Restore the file, or choose another folder."
+        )
+
+
 def claim(model_dir, config, vocab_size: int) -> None:
-    """Makes the folder that of this run, or checks that it is.
+    """Makes a folder that is free into that of this run.
 
     Args:
         model_dir: The folder, made if need be.
@@ -27,26 +48,18 @@ def claim(model_dir, config, vocab_size: int) -> None:
         vocab_size: Of the model.
 
     Raises:
-        ValueError: The folder holds another run.
+        ValueError: As `check_free`.
         OSError: It can't be made or written.
     """
-    folder = pathlib.Path(model_dir)
-    path = folder / CONFIG
-    if path.exists():
-        _check_same(path, config, vocab_size)
-        return
-    if latest_step(folder / CHECKPOINTS) is not None:
-        raise ValueError(
-            f"{str(folder)!r} has checkpoints and no {CONFIG}: it is only half "
-            "there. Restore the file, or choose another folder."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    saved = {
-        "format": 1,
-        "model": {"vocab_size": vocab_size, **config.model_arguments()},
-        "training": dataclasses.asdict(config),
-    }
-    write_atomically(path, json.dumps(saved, indent=2) + "\n")
+    check_free(model_dir, config, vocab_size)
+    path = pathlib.Path(model_dir) / CONFIG
+    if not path.exists():
+        saved = {
+            "format": 1,
+            "model": {"vocab_size": vocab_size, **config.model_arguments()},
+            "training": dataclasses.asdict(config),
+        }
+        write_atomically(path, json.dumps(saved, indent=2) + "\n")
 
 
 def load_model(model_dir, dtype: str | None = None) -> GPTModel:

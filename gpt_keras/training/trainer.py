@@ -77,10 +77,12 @@ def train(
     """
     strategy = strategy or tf.distribute.get_strategy()
     _check_replicas(config.batch_size, strategy.num_replicas_in_sync)
-    model_folder.claim(model_dir, config, vocab_size)
+    model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
     with strategy.scope():
         model = _make_model(config, vocab_size)
+        # Not before the model could be made: a mistaken option is no claim.
+        model_folder.claim(model_dir, config, vocab_size)
         checkpoint = TrainingCheckpoint(
             folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
         )

@@ -17,6 +17,7 @@ from gpt_keras.cli import program
 from gpt_keras.cli import train
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training.callbacks import read_metrics
+from gpt_keras.training.model_folder import load_model
 
 ROOT = pathlib.Path(train.__file__).parents[2]
 TINY = (
@@ -83,8 +84,17 @@ def test_from_text_to_a_model_folder(tmp_path, text, capsys):
     assert load_tokenizer(folder).decode(load_tokenizer(folder).encode("四"))
     losses = [x["loss"] for x in read_metrics(folder) if "loss" in x]
     assert losses[-1] < losses[0]
-    settings = (folder / "flagfile.txt").read_text()
-    assert "--d_model=16\n" in settings and "--steps=40\n" in settings
+    again = program.parse(
+        train.define_flags,
+        f"--flagfile={folder}/flagfile.txt",
+        f"--model_dir={tmp_path}/again",
+    )
+    assert train.main(again) == 0
+    configurations = [
+        json.loads((tmp_path / name / "config.json").read_text())
+        for name in ("run", "again")
+    ]
+    assert configurations[0] == configurations[1]
     assert _train(*arguments) == 0  # done already
 
 
@@ -106,6 +116,8 @@ def test_killed_three_times_it_ends_with_the_same_bits(tmp_path, text):
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         kills += 1
+    load_tokenizer(killed)
+    load_model(killed)
     process = _start(f"--model_dir={killed}", *arguments)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output[-3000:]
@@ -153,7 +165,7 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
             "5000",
         ),
         (["--text={text}", "--d_model=100", "--num_heads=12"], "num_heads=12"),
-        (["--text={text}", "--tokenizer={empty}"], "tokenizer"),
+        (["--text={text}", "--tokenizer={empty}"], "byte_pair, character or"),
         (["--text={text}", "--init_from={empty}"], "tokenizer.json"),
         (["--text={text}", "--tfds=lm1b"], "not both"),
     ],
@@ -194,6 +206,14 @@ def test_another_configuration_is_refused(tmp_path, text):
     text.write_text(text.read_text() + " more")
     with pytest.raises(ValueError, match="another corpus"):
         _train(*arguments, "--steps=2")
+
+
+def test_a_mistaken_option_spoils_no_folder(tmp_path, text):
+    arguments = (f"--text={text}", f"--model_dir={tmp_path}/run", "--steps=2")
+    for mistake in ("--position=alibi", "--num_heads=3", "--dtype=float7"):
+        with pytest.raises((ValueError, TypeError)):
+            _train(*arguments, mistake)
+    assert _train(*arguments) == 0
 
 
 def test_a_flipped_byte_in_the_tokens_is_named(tmp_path, text):
