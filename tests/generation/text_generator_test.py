@@ -1,5 +1,6 @@
 """Tests of text generation."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +27,7 @@ def traces():
 
 @pytest.fixture(scope="module")
 def model(tokenizer, traces):
+    keras.utils.set_random_seed(0)
     model = GPTModel(
         tokenizer.vocab_size + 90,  # padded
         16,

@@ -1,0 +1,203 @@
+"""The Python files' imports in, Bazel's BUILD files out.
+
+    python -m tools.build_files            # writes them
+    python -m tools.build_files --check    # says what is out of date
+
+A library for every file, a test for every test file, a program for every tool;
+each depends on exactly what it imports. The `__init__.py` of a package is a
+dependency only where something is imported from it.
+"""
+
+import ast
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FOLDERS = ("gpt_keras", "tests", "tools")
+IMPORT_ROOTS = (".", "tests")  # as for pytest, see pyproject.toml
+# Tests that read the project's own files.
+READS_TREE = (
+    "architecture_test.py",
+    "build_files_test.py",
+    "docs_test.py",
+    "packaging_test.py",
+)
+# Folders whose tests may take more than Bazel's five minutes.
+LARGE = ("tests/cli", "tests/generation", "tests/serving", "tests/training")
+
+_ROOT_BUILD = """\
+package(default_visibility = ["//visibility:public"])
+
+exports_files(["pyproject.toml"])
+
+filegroup(
+    name = "tree",
+    srcs = glob(
+        [
+            "*",
+            "docs/**",
+        ],
+        exclude = ["bazel-*"],
+    ) + [
+        "//saved_models:README.md",
+{trees}    ],
+)
+"""
+_HEADER = """\
+load("@rules_python//python:defs.bzl", {kinds})
+
+package(default_visibility = ["//visibility:public"])
+
+exports_files(glob(["*.py"]))
+
+filegroup(
+    name = "tree",
+    srcs = glob(["*"]),
+)
+
+"""
+_MODULE_NAME = re.compile(r"\b(?:gpt_keras|tools)(?:\.\w+)*")
+
+
+def build_files(root: pathlib.Path) -> dict[str, str]:
+    """Returns the text of every BUILD file by its path under `root`."""
+    folders = {}
+    for top in FOLDERS:
+        for path in sorted((root / top).rglob("*.py")):
+            file = path.relative_to(root)
+            folders.setdefault(file.parent, []).append(file)
+    trees = [f'        "//{folder}:tree",\n' for folder in sorted(folders)]
+    texts = {"BUILD": _ROOT_BUILD.format(trees="".join(trees))}
+    for folder, sources in folders.items():
+        rules = [_target(root, file) for file in sources]
+        kinds = sorted({f'"{rule.split("(")[0]}"' for rule in rules})
+        header = _HEADER.format(kinds=", ".join(kinds))
+        texts[f"{folder}/BUILD"] = header + "\n".join(rules)
+    return texts
+
+
+def stale_files(root: pathlib.Path) -> dict[str, str]:
+    """Returns of `build_files` those that are missing or say other things."""
+    return {
+        file: text
+        for file, text in build_files(root).items()
+        if not (root / file).exists() or (root / file).read_text() != text
+    }
+
+
+def dependencies(root: pathlib.Path, file: pathlib.Path) -> set[pathlib.Path]:
+    """Returns the project's files that `file` needs."""
+    tree = ast.parse((root / file).read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {_module(root, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = _module(root, node.module)
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(_module(root, name) or package)
+    if file.parts[0] == "tests":
+        found |= _run_by_name(root, file, tree)
+    if file.name.endswith("_test.py"):
+        conftests = [folder / "conftest.py" for folder in file.parents]
+        found |= {path for path in conftests if (root / path).exists()}
+    return found - {None, file}
+
+
+def _module(root, name):
+    """Returns the file of a module, None if it isn't one of the project's."""
+    path = pathlib.Path(*name.split("."))
+    for folder in IMPORT_ROOTS:
+        for option in (path.with_suffix(".py"), path / "__init__.py"):
+            if (root / folder / option).exists():
+                return pathlib.Path(folder) / option
+    return None
+
+
+def _run_by_name(root, file, tree):
+    """Returns what a test's strings name for a process of its own.
+
+    That is a file beside the test, or modules, whose packages the process
+    imports as well.
+    """
+    statements = [x for x in ast.walk(tree) if not isinstance(x, ast.Expr)]
+    children = [y for x in statements for y in ast.iter_child_nodes(x)]
+    values = [x.value for x in children if isinstance(x, ast.Constant)]
+    found = set()
+    for text in [value for value in values if isinstance(value, str)]:
+        if text.endswith(".py") and (root / file.parent / text).exists():
+            found.add(file.parent / text)
+        for name in _MODULE_NAME.findall(text):
+            parts = name.split(".")
+            names = [".".join(parts[: i + 1]) for i in range(len(parts))]
+            found |= {_module(root, name) for name in names}
+    return found
+
+
+def _target(root, file):
+    """Returns the rule of one Python file."""
+    folder = file.parent
+    deps = [_label(folder, needed) for needed in dependencies(root, file)]
+    deps.sort(key=lambda label: (label.startswith("//"), label))
+    name = folder.name if file.name == "__init__.py" else file.stem
+    if file.name.endswith("_test.py"):
+        runner = _label(folder, pathlib.Path("tests/run_pytest.py")) + ".py"
+        own_files = "tree" if file.name in READS_TREE else "pyproject.toml"
+        return _rule(
+            "py_test",
+            name=name,
+            size="large" if str(folder) in LARGE else None,
+            srcs=[file.name, runner],
+            args=[str(file)],
+            data=[f"//:{own_files}"],
+            legacy_create_init=0,
+            main=runner,
+            deps=deps,
+        )
+    is_program = folder.name == "tools" and name == file.stem
+    return _rule(
+        "py_binary" if is_program else "py_library",
+        name=name,
+        srcs=[file.name],
+        imports=["."] if str(folder) in IMPORT_ROOTS else None,
+        legacy_create_init=0 if is_program else None,
+        deps=deps,
+    )
+
+
+def _label(folder, file):
+    package = file.name == "__init__.py"
+    name = file.parent.name if package else file.stem
+    if file.parent == folder:
+        return f":{name}"
+    return f"//{file.parent}" if package else f"//{file.parent}:{name}"
+
+
+def _rule(kind, **attributes):
+    """Returns a rule, without the attributes that are empty."""
+    lines = [f"{kind}("]
+    for name, value in attributes.items():
+        if isinstance(value, list) and len(value) > 1:
+            items = "".join(f'        "{item}",\n' for item in value)
+            lines.append(f"    {name} = [\n{items}    ],")
+        elif value not in (None, []):
+            lines.append(f"    {name} = {json.dumps(value)},")
+    return "\n".join([*lines, ")\n"])
+
+
+def main(arguments):
+    if arguments not in ([], ["--check"]):
+        raise SystemExit("usage: python -m tools.build_files [--check]")
+    stale = stale_files(ROOT)
+    for file, text in stale.items():
+        print(file)
+        if not arguments:
+            (ROOT / file).write_text(text, encoding="utf-8")
+    return 1 if stale and arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
