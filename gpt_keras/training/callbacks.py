@@ -110,6 +110,7 @@ class Telemetry(_EveryStep):
         self._seconds_before = seconds
         self._started = self._step_started = None
         self._steps, self._step_seconds = 0, 0.0  # since the last line
+        self._means = []
         self._bar = None
 
     @property
@@ -119,6 +120,8 @@ class Telemetry(_EveryStep):
 
     def on_train_begin(self, logs=None):
         self._started = time.monotonic()
+        # The means since the last line, which `fit` sets to zero in a moment.
+        self._means = [v.numpy() for v in self.model.metrics_variables]
         self._bar = tqdm.tqdm(
             total=self.last_step,
             initial=self.first_step,
@@ -129,6 +132,12 @@ class Telemetry(_EveryStep):
 
     def on_train_batch_begin(self, batch, logs=None):
         self._step_started = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable, value in zip(
+            self.model.metrics_variables, self._means, strict=True
+        ):
+            variable.assign(value)
 
     def on_train_end(self, logs=None):
         self._bar.close()

@@ -32,7 +32,7 @@ TINY = (
     "--validate_every=20",
     "--checkpoint_every=5",
     "--sample_every=0",
-    "--log_every=5",
+    "--log_every=4",
 )
 
 
