@@ -11,6 +11,8 @@ from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.positional_encoding import KINDS
 from gpt_keras.layers.positional_encoding import PositionalEncoding
+from gpt_keras.layers.token_checks import check_length
+from gpt_keras.layers.token_checks import check_token_ids
 from gpt_keras.training.loss import mean_over
 from gpt_keras.training.loss import weighted_token_losses
 
@@ -196,8 +198,8 @@ class GPTModel(keras.Model):
             self.final_layer.build(hidden_shape)
 
     def call(self, x, training=None, mask=None):
-        _check_length(x.shape[1], self.max_length)
-        x = _check_token_ids(x, self.vocab_size, self.max_length)
+        check_length(x.shape[1], self.max_length)
+        x = check_token_ids(x, self.vocab_size, self.max_length)
         return self.step(x, training=training, mask=mask)[0]
 
     def step(self, x, cache=None, training=None, mask=None):
@@ -294,7 +296,7 @@ class GPTModel(keras.Model):
         return (*input_shape, self.vocab_size)
 
     def compute_output_spec(self, x, training=None, mask=None):
-        _check_length(x.shape[1], self.max_length)
+        check_length(x.shape[1], self.max_length)
         # Logits are float32 even where the policy computes in 16 bits.
         return keras.KerasTensor((*x.shape, self.vocab_size), dtype="float32")
 
@@ -329,41 +331,3 @@ def _check_positive(**sizes: int):
             raise ValueError(
                 f"`{name}` must be positive. Received: {name}={size}"
             )
-
-
-def _check_length(length, max_length: int):
-    if length is not None and length > max_length:
-        raise ValueError(
-            "A sequence must not be longer than `max_length`. Received: "
-            f"length={length}, max_length={max_length}"
-        )
-
-
-def _check_token_ids(token_ids, vocab_size: int, max_length: int):
-    """Makes TensorFlow raise where it would compute something else, silently.
-
-    It reads id -1 as the last row of the embedding, and takes a sequence
-    longer than `max_length` where no table of positions ends.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return token_ids
-    import tensorflow as tf
-
-    rule = f"`token_ids` must be in [0, vocab_size={vocab_size})."
-    if tf.executing_eagerly():
-        low, high = tf.reduce_min(token_ids), tf.reduce_max(token_ids)
-        if tf.size(token_ids) and (low < 0 or high >= vocab_size):
-            raise ValueError(f"{rule} Received: ids from {low} to {high}")
-        return token_ids
-    vocab_size = tf.cast(vocab_size, token_ids.dtype)
-    checks = [
-        tf.debugging.assert_non_negative(token_ids, message=rule),
-        tf.debugging.assert_less(token_ids, vocab_size, message=rule),
-        tf.debugging.assert_less_equal(
-            tf.shape(token_ids)[1],
-            max_length,
-            message="A sequence must not be longer than `max_length`.",
-        ),
-    ]
-    with tf.control_dependencies([check for check in checks if check]):
-        return tf.identity(token_ids)

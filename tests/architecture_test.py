@@ -8,7 +8,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
-COMMON = ["files", "flags", "config"]
+COMMON = ["files", "flags", "config", "recipes"]
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
@@ -19,11 +19,11 @@ DATA = """
     data.preparation data.pipeline
 """.split()
 MODEL = """
-    layers.initializers layers.dropout layers.kv_cache
+    layers.initializers layers.token_checks layers.dropout layers.kv_cache
     layers.positional_encoding layers.causal_self_attention
     layers.decoder_block training.loss training.gradients training.exact_step
     model training.optimizers training.checkpoint training.model_folder
-    training.callbacks training.curves training.trainer
+    training.run_log training.callbacks training.curves training.trainer
     generation.settings generation.sampling generation.decoding
     generation.text_generator serving.version_folder serving.export
 """.split()

@@ -16,8 +16,8 @@ from gpt_keras.cli import export
 from gpt_keras.cli import generate
 from gpt_keras.cli import program
 from gpt_keras.cli import train
-from gpt_keras.config import RECIPES
 from gpt_keras.config import TrainConfig
+from gpt_keras.recipes import RECIPES
 
 ROOT = pathlib.Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -194,7 +194,7 @@ def test_flags_that_are_named_exist(page):
         used = set(re.findall(r"--(\w+)", rest))
         assert used <= known[tool], f"{page}: tools.{tool} {rest}"
     used = set(re.findall(r"`--(\w+)[^`]*`", text))
-    unknown = used - set().union(*known.values(), FOREIGN_FLAGS, {"trace"})
+    unknown = used - set().union(*known.values(), FOREIGN_FLAGS, {"trace", "flagfile"})
     assert not unknown, f"{page} names {unknown}"
 
 

@@ -5,8 +5,8 @@ import dataclasses
 from absl import flags as absl_flags
 
 from gpt_keras import flags
-from gpt_keras.config import RECIPES
 from gpt_keras.config import TrainConfig
+from gpt_keras.recipes import RECIPES
 
 
 def _parse(*arguments):

@@ -14,7 +14,6 @@ from absl import flags
 
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import program
-from gpt_keras.config import RECIPES
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
 from gpt_keras.data import sources
@@ -23,12 +22,13 @@ from gpt_keras.data.preparation import unigram_entropy
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.recipes import RECIPES
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import trainer
-from gpt_keras.training.callbacks import read_metrics
 from gpt_keras.training.curves import draw_curves
 from gpt_keras.training.model_folder import check_free
+from gpt_keras.training.run_log import read_metrics
 
 
 def define_flags(values):

@@ -4,16 +4,14 @@ Every callback counts optimizer steps of the whole run, a resumed one
 included: `step` is what `fit` has done now plus what was done before.
 """
 
-import json
-import math
-import pathlib
 import signal
 import sys
 import time
 
 import keras
-import tensorflow as tf
 import tqdm
+
+from gpt_keras.training.run_log import RunLog
 
 
 class _EveryStep(keras.callbacks.Callback):
@@ -25,62 +23,6 @@ class _EveryStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.at_step(self.first_step + batch + 1, logs)
-
-
-class RunLog:
-    """`metrics.jsonl` and TensorBoard: one line and one point per event.
-
-    Args:
-        folder: The model folder.
-        last_step: Of the checkpoint that the run goes on from; what was
-            logged after it is cut off.
-    """
-
-    def __init__(self, folder, last_step: int):
-        self._path = pathlib.Path(folder) / "metrics.jsonl"
-        _cut_back(self._path, last_step)
-        self._writer = tf.summary.create_file_writer(
-            str(pathlib.Path(folder) / "logs")
-        )
-
-    def write(self, step: int, **values: float) -> None:
-        """Writes the values of one step; JSON has null for NaN."""
-        line = {
-            name: value if math.isfinite(value) else None
-            for name, value in values.items()
-        }
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **line}) + "\n")
-        with self._writer.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-        self._writer.flush()
-
-    def write_text(self, step: int, name: str, text: str) -> None:
-        """Writes a text for TensorBoard."""
-        with self._writer.as_default(step=step):
-            tf.summary.text(name, text)
-        self._writer.flush()
-
-
-def read_metrics(folder) -> list[dict]:
-    """Returns the lines of a model folder's `metrics.jsonl`."""
-    path = pathlib.Path(folder) / "metrics.jsonl"
-    if not path.exists():
-        return []
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break  # a kill cut the last line short
-    return lines
-
-
-def _cut_back(path: pathlib.Path, last_step: int) -> None:
-    kept = [x for x in read_metrics(path.parent) if x["step"] <= last_step]
-    text = "".join(json.dumps(line) + "\n" for line in kept)
-    path.write_text(text, encoding="utf-8")
 
 
 class Telemetry(_EveryStep):

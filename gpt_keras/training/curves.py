@@ -8,7 +8,7 @@ matplotlib.use("Agg")  # no screen on a server
 
 from matplotlib import pyplot  # noqa: E402
 
-from gpt_keras.training.callbacks import read_metrics  # noqa: E402
+from gpt_keras.training.run_log import read_metrics  # noqa: E402
 
 
 def draw_curves(model_dir, unigram_entropy: float | None = None):

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
-from gpt_keras.training.callbacks import RunLog
 from gpt_keras.training.callbacks import Samples
 from gpt_keras.training.callbacks import Saving
 from gpt_keras.training.callbacks import Telemetry
@@ -16,6 +15,7 @@ from gpt_keras.training.callbacks import Validation
 from gpt_keras.training.checkpoint import TrainingCheckpoint
 from gpt_keras.training.checkpoint import restore_weights
 from gpt_keras.training.optimizers import make_optimizer
+from gpt_keras.training.run_log import RunLog
 
 
 def choose_strategy(logical_cpus: int = 0) -> tf.distribute.Strategy:

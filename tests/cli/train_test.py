@@ -16,8 +16,8 @@ import tensorflow as tf
 from gpt_keras.cli import program
 from gpt_keras.cli import train
 from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.callbacks import read_metrics
 from gpt_keras.training.model_folder import load_model
+from gpt_keras.training.run_log import read_metrics
 
 ROOT = pathlib.Path(train.__file__).parents[2]
 TINY = (

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
-from gpt_keras.training.callbacks import read_metrics
 from gpt_keras.training.model_folder import load_model
+from gpt_keras.training.run_log import read_metrics
 from gpt_keras.training.trainer import choose_strategy
 from gpt_keras.training.trainer import train
 
