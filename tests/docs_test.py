@@ -29,7 +29,8 @@ RUN = (
 PAGES = ("README.zh-CN.md", *RUN)
 INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
 # Flags that are not this project's.
-FOREIGN_FLAGS = {"rest_api_timeout_in_ms"}
+# Those of TF Serving and of absl, and what every program has.
+FOREIGN_FLAGS = {"rest_api_timeout_in_ms", "flagfile", "trace"}
 
 
 class Block(NamedTuple):
@@ -194,7 +195,7 @@ def test_flags_that_are_named_exist(page):
         used = set(re.findall(r"--(\w+)", rest))
         assert used <= known[tool], f"{page}: tools.{tool} {rest}"
     used = set(re.findall(r"`--(\w+)[^`]*`", text))
-    unknown = used - set().union(*known.values(), FOREIGN_FLAGS, {"trace", "flagfile"})
+    unknown = used - set().union(*known.values(), FOREIGN_FLAGS)
     assert not unknown, f"{page} names {unknown}"
 
 
