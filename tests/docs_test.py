@@ -28,8 +28,7 @@ RUN = (
 )
 PAGES = ("README.zh-CN.md", *RUN)
 INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
-# Flags that are not this project's.
-# Those of TF Serving and of absl, and what every program has.
+# Flags of TF Serving and of absl, and the one that every program has.
 FOREIGN_FLAGS = {"rest_api_timeout_in_ms", "flagfile", "trace"}
 
 
