@@ -150,7 +150,8 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
     assert process.returncode == 130, output[-3000:]
     assert "Stopped by SIGINT and saved at step" in output
     (checkpoint,) = (folder / "checkpoints").glob("*.index")
-    assert int(checkpoint.stem.split("-")[1]) >= 10
+    logged = read_metrics(folder)[-1]["step"]
+    assert int(checkpoint.stem.split("-")[1]) >= logged >= 8
 
 
 @pytest.mark.parametrize(
