@@ -4,43 +4,36 @@ from typing import Any
 
 from gpt_keras.config import TrainConfig
 
+_SMALL = dict(d_model=128, num_heads=4, dff=512, num_layers=4)
+# 0.02, GPT-2's initialisation, is too small at this width.
+_SMALL_AND_PLAIN = dict(
+    **_SMALL,
+    tie_embeddings=True,
+    scale_embeddings=False,
+    use_bias=False,
+    initializer_stddev=0.05,
+)
+
 # Arguments of GPTModel, the vocabulary excepted.
 MODEL_PRESETS: dict[str, dict[str, Any]] = {
     # The architecture of the published introduction to GPT, made right: what
     # GPTModel does unless told otherwise.
-    "document": dict(
-        d_model=128, num_heads=4, dff=512, num_layers=4, max_length=128
-    ),
-    # nanoGPT's CPU configuration of shakespeare_char. Its initialisation with
-    # 0.02 is too small at this width.
+    "document": dict(**_SMALL, max_length=128),
+    # nanoGPT's CPU configuration of shakespeare_char.
     "char_small": dict(
-        d_model=128,
-        num_heads=4,
-        dff=512,
-        num_layers=4,
+        **_SMALL_AND_PLAIN,
         max_length=64,
         position="learned",
         activation="gelu",
-        tie_embeddings=True,
-        scale_embeddings=False,
-        use_bias=False,
-        initializer_stddev=0.05,
     ),
     # The same size with what learns faster: rotary positions, normalised
     # queries and keys, squared ReLU.
     "modern_small": dict(
-        d_model=128,
-        num_heads=4,
-        dff=512,
-        num_layers=4,
+        **_SMALL_AND_PLAIN,
         max_length=128,
         position="rotary",
         activation="relu_squared",
         qk_norm=True,
-        tie_embeddings=True,
-        scale_embeddings=False,
-        use_bias=False,
-        initializer_stddev=0.05,
     ),
     # Radford et al. 2019, the smallest of four, 124M parameters.
     "gpt2_small": dict(
