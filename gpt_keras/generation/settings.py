@@ -5,13 +5,20 @@ different settings share a batch and a changed value never retraces a graph.
 """
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-OVERFLOWS = ("stop", "roll")  # the index is the code in the graph
+from gpt_keras.generation.row_errors import no_errors
+from gpt_keras.generation.row_errors import with_error
+
+OVERFLOWS = ("stop", "roll")
+SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
+MAX_STRINGS = 32  # in one row's `stop` or `banned`
+MAX_STRING_BYTES = 128  # of each
 
 
 class GenerationSettings(NamedTuple):
@@ -23,9 +30,24 @@ class GenerationSettings(NamedTuple):
         top_k: int32, draw among the k likeliest tokens; 0 is off.
         top_p: float32, draw among the fewest tokens that together have
             probability p; 1 is off.
+        min_p: float32, draw among the tokens with at least this share of the
+            likeliest one's probability; 0 is off.
+        repetition_penalty: float32, divides the positive logits of tokens
+            that prompt or completion hold, and multiplies the negative ones;
+            1 is off.
+        frequency_penalty: float32, is taken off a token's logit each time
+            that the completion holds it; 0 is off.
+        presence_penalty: float32, is taken off once if the completion holds
+            the token; 0 is off.
+        no_repeat_ngram: int32, no run of so many tokens comes twice in prompt
+            and completion; 0 is off.
         seed: int64, of the row's random numbers. A row draws the same tokens
-            in any batch.
-        overflow: int32 index into `OVERFLOWS`: what happens when prompt and
+            in any batch. -1 draws a seed.
+        stop: string, texts that end a row, joined by `SEPARATOR`. What comes
+            out ends before the text.
+        banned: string, texts that the row never writes, joined by
+            `SEPARATOR`.
+        overflow: string, one of `OVERFLOWS`: what happens when prompt and
             completion fill the model's `max_length`. `"stop"` ends the row,
             `"roll"` goes on with the newer half of its tokens.
     """
@@ -34,42 +56,103 @@ class GenerationSettings(NamedTuple):
     temperature: Any
     top_k: Any
     top_p: Any
+    min_p: Any
+    repetition_penalty: Any
+    frequency_penalty: Any
+    presence_penalty: Any
+    no_repeat_ngram: Any
     seed: Any
+    stop: Any
+    banned: Any
     overflow: Any
 
 
 class Setting(NamedTuple):
-    """What one setting may be."""
+    """What one setting may be; `is_valid` takes arrays and tensors."""
 
     dtype: tf.DType
     default: Any
-    is_valid: Callable[[np.ndarray], np.ndarray]
+    is_valid: Callable[[Any], Any]
     rule: str
 
 
+_INT_MAX = 2**31 - 1
+_FLOAT_MAX = float(np.finfo(np.float32).max)
+
+
+def _count(default: int) -> Setting:
+    return Setting(
+        tf.int32,
+        default,
+        lambda x: (x >= 0) & (x <= _INT_MAX),
+        "an integer from 0 to 2**31 - 1",
+    )
+
+
+def _number(default, is_valid, rule) -> Setting:
+    return Setting(tf.float32, default, is_valid, f"a number {rule}")
+
+
+def _penalty() -> Setting:
+    return _number(0.0, lambda x: abs(x) <= _FLOAT_MAX, "that is finite")
+
+
+def _texts() -> Setting:
+    rule = (
+        f"at most {MAX_STRINGS} texts of at most {MAX_STRING_BYTES} bytes each"
+    )
+    return Setting(tf.string, "", _are_short, rule)
+
+
+_MAX_JOINED_BYTES = MAX_STRINGS * (MAX_STRING_BYTES + len(SEPARATOR))
+
+
+def _are_short(joined):
+    """Returns which rows hold few and short enough texts."""
+    total = tf.strings.length(joined)
+    # What is far too long is not even split.
+    joined = tf.where(total <= _MAX_JOINED_BYTES, joined, "")
+    texts = tf.strings.split(joined, SEPARATOR)
+    lengths = tf.strings.length(texts)
+    longest = tf.reduce_max(lengths, -1)  # the least int32 without any
+    counts = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), -1)
+    return (
+        (total <= _MAX_JOINED_BYTES)
+        & (longest <= MAX_STRING_BYTES)
+        & (counts <= MAX_STRINGS)
+    )
+
+
 SETTINGS = {
-    "max_new_tokens": Setting(
-        tf.int32, 100, lambda x: (x >= 0) & (x < 2**31), "from 0 to 2**31 - 1"
+    "max_new_tokens": _count(100),
+    "temperature": _number(
+        1.0, lambda x: (x >= 0) & (x <= _FLOAT_MAX), "that is finite and >= 0"
     ),
-    "temperature": Setting(
-        tf.float32, 1.0, lambda x: np.isfinite(x) & (x >= 0), "finite and >= 0"
+    "top_k": _count(0),
+    "top_p": _number(1.0, lambda x: (x > 0) & (x <= 1), "in (0, 1]"),
+    "min_p": _number(0.0, lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
+    "repetition_penalty": _number(
+        1.0, lambda x: (x > 0) & (x <= _FLOAT_MAX), "that is finite and > 0"
     ),
-    "top_k": Setting(
-        tf.int32, 0, lambda x: (x >= 0) & (x < 2**31), "from 0 to 2**31 - 1"
-    ),
-    "top_p": Setting(
-        tf.float32, 1.0, lambda x: (x > 0) & (x <= 1), "in (0, 1]"
-    ),
+    "frequency_penalty": _penalty(),
+    "presence_penalty": _penalty(),
+    "no_repeat_ngram": _count(0),
     "seed": Setting(
         tf.int64,
         0,
-        lambda x: (x >= -(2**63)) & (x < 2**63),
-        "from -2**63 to 2**63 - 1",
+        lambda x: (x >= -1) & (x <= 2**63 - 1),
+        "an integer from -1 to 2**63 - 1",
     ),
+    "stop": _texts(),
+    "banned": _texts(),
     "overflow": Setting(
-        tf.int32, "stop", lambda x: np.isin(x, OVERFLOWS), f"one of {OVERFLOWS}"
+        tf.string,
+        "stop",
+        lambda x: (x == "stop") | (x == "roll"),
+        f"one of {OVERFLOWS}",
     ),
 }
+TEXTS = ("stop", "banned")  # settings of several texts in a row
 
 SETTINGS_SPEC = GenerationSettings(
     **{
@@ -85,8 +168,10 @@ def make_settings(batch_size: int, **values) -> GenerationSettings:
     Args:
         batch_size: The number of rows.
         **values: Fields of `GenerationSettings`, each one value for all rows
-            or a sequence with one for each row; `overflow` by its name. What
-            is not given takes its default from `SETTINGS`.
+            or a sequence with one for each row. `stop` and `banned` are one
+            text or a sequence of texts for all rows, or a sequence with a
+            sequence of texts for each row. What is not given takes its
+            default from `SETTINGS`.
 
     Returns:
         `GenerationSettings` of NumPy arrays, each `(batch_size,)`.
@@ -113,8 +198,33 @@ def make_settings(batch_size: int, **values) -> GenerationSettings:
     )
 
 
+def check_settings(settings: GenerationSettings) -> tf.Tensor:
+    """Says of every row which rule its settings break, inside a graph.
+
+    Args:
+        settings: Tensors `(batch,)`.
+
+    Returns:
+        Strings `(batch,)`: the rule and what came, of the first setting that
+        breaks its own, or empty.
+    """
+    errors = no_errors(settings.seed)
+    for name, setting in reversed(SETTINGS.items()):
+        value = getattr(settings, name)
+        errors = with_error(
+            errors,
+            setting.is_valid(value),
+            f"`{name}` must be {setting.rule}",
+            value,
+        )
+    return errors
+
+
 def _per_row(name: str, value, batch_size: int) -> np.ndarray:
     setting = SETTINGS[name]
+    received = value
+    if name in TEXTS:
+        value = _join(name, value)
     array = np.asarray(value)
     if array.shape not in ((), (batch_size,)):
         raise ValueError(
@@ -123,23 +233,32 @@ def _per_row(name: str, value, batch_size: int) -> np.ndarray:
         )
     if not _has_kind(array, setting) or not np.all(setting.is_valid(array)):
         raise ValueError(
-            f"`{name}` must be {_KINDS[_kind(setting)]} {setting.rule}. "
-            f"Received: {name}={value!r}"
+            f"`{name}` must be {setting.rule}. Received: {name}={received!r}"
         )
-    if name == "overflow":
-        array = np.vectorize(OVERFLOWS.index, otypes=[int])(array)
     array = array.astype(setting.dtype.as_numpy_dtype)
     return np.broadcast_to(array, (batch_size,)).copy()
 
 
 # The kinds of NumPy dtypes that fit, by the type of the default.
-_KINDS = {int: "an integer", float: "a number", str: "a name,"}
 _DTYPE_KINDS = {int: "iu", float: "iuf", str: "U"}
 
 
-def _kind(setting: Setting) -> type:
-    return type(setting.default)
-
-
 def _has_kind(array: np.ndarray, setting: Setting) -> bool:
-    return array.size == 0 or array.dtype.kind in _DTYPE_KINDS[_kind(setting)]
+    kinds = _DTYPE_KINDS[type(setting.default)]
+    return array.size == 0 or array.dtype.kind in kinds
+
+
+def _join(name: str, texts):
+    """Joins what the user gave as texts, for all rows or for each."""
+    if isinstance(texts, str):
+        return _join(name, [texts])
+    if not isinstance(texts, Iterable):
+        raise ValueError(f"`{name}` must be texts. Received: {name}={texts!r}")
+    if any(not isinstance(text, str) for text in texts):
+        return [_join(name, row) for row in texts]
+    if any(SEPARATOR in text for text in texts):
+        raise ValueError(
+            f"`{name}` must be texts without U+001F. Received: "
+            f"{name}={list(texts)!r}"
+        )
+    return SEPARATOR.join(texts)

@@ -3,122 +3,163 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from sampling_testing import END_OF_TEXT
+from sampling_testing import NEVER
+from sampling_testing import context_of
+from sampling_testing import context_row
+from sampling_testing import numpy_process
+from sampling_testing import random_context
+from sampling_testing import random_logits
+from sampling_testing import settings_of
 
 from gpt_keras.generation.sampling import PROCESSORS
-from gpt_keras.generation.sampling import SamplingContext
+from gpt_keras.generation.sampling import TOP_TOKENS
+from gpt_keras.generation.sampling import log_probabilities
 from gpt_keras.generation.sampling import sample
-from gpt_keras.generation.sampling import uniforms
-from gpt_keras.generation.settings import GenerationSettings
-
-NEVER = -np.inf
-
-
-def settings_of(batch_size, **values):
-    """Settings as tensors, unchecked, as a served graph gets them."""
-    defaults = dict(
-        max_new_tokens=1, temperature=1, top_k=0, top_p=1, seed=0, overflow=0
-    )
-    dtypes = ("int32", "float32", "int32", "float32", "int64", "int32")
-    return GenerationSettings(
-        *(
-            tf.constant(
-                np.broadcast_to(values.get(name, default), [batch_size]), dtype
-            )
-            for (name, default), dtype in zip(
-                defaults.items(), dtypes, strict=True
-            )
-        )
-    )
+from gpt_keras.generation.sampling import top_log_probabilities
+from gpt_keras.generation.split_mix import uniforms
+from gpt_keras.generation.watermark import Watermark
 
 
-def context_of(positions):
-    positions = tf.constant(positions, tf.int32)
-    ones = tf.ones_like(positions)
-    return SamplingContext(positions, ones[:, None], ones, ones)
-
-
-def draw(logits, position=0, **values):
+def draw(logits, position=0, context=None, **values):
     logits = tf.constant(logits, tf.float32)
     settings = settings_of(logits.shape[0], **values)
     positions = np.broadcast_to(position, logits.shape[:1])
-    return sample(logits, settings, context_of(positions)).numpy()
+    if context is None:
+        context = context_of([[0]] * logits.shape[0])
+    context = context._replace(positions=tf.constant(positions, tf.int32))
+    return sample(logits, settings, context).numpy()
 
 
-def process(name, logits, **values):
-    settings = settings_of(len(logits), **values)
-    return PROCESSORS[name](tf.constant(logits), settings, None).numpy()
+def mixed_rows(batch_size=64, vocab_size=30, seed=0):
+    """Rows with every setting on in some and off in others."""
+    draws = np.random.default_rng(seed)
+
+    def some(off, low, high, integers=False):
+        values = draws.uniform(low, high, batch_size)
+        values = np.round(values) if integers else values
+        return np.where(draws.random(batch_size) < 0.4, off, values)
+
+    settings = dict(
+        temperature=some(0, 0.3, 2).astype("float32"),
+        top_k=some(0, 1, 25, integers=True).astype(int),
+        top_p=some(1, 0.1, 0.99).astype("float32"),
+        min_p=some(0, 0.001, 0.5).astype("float32"),
+        repetition_penalty=some(1, 0.5, 3).astype("float32"),
+        frequency_penalty=some(0, -2, 2).astype("float32"),
+        presence_penalty=some(0, -2, 2).astype("float32"),
+        no_repeat_ngram=some(0, 1, 4, integers=True).astype(int),
+        seed=draws.integers(0, 9, batch_size),
+    )
+    context = random_context(
+        batch_size,
+        vocab_size,
+        seed,
+        is_banned=tf.constant(draws.random((batch_size, vocab_size)) < 0.3),
+        watermark=Watermark(key=seed),
+    )
+    return random_logits(batch_size, vocab_size, seed), context, settings
 
 
-def random_logits(batch_size, vocab_size, seed=0, ties=False):
-    logits = np.random.default_rng(seed).normal(size=(batch_size, vocab_size))
-    logits = np.round(logits * 2) if ties else logits * 3
-    return logits.astype("float32")
+@pytest.mark.parametrize("seed", range(5))
+def test_all_processors_together_are_as_the_oracle_says(seed):
+    logits, context, settings = mixed_rows(seed=seed)
+    actual = tf.constant(logits)
+    expected = logits
+    for name, process in PROCESSORS.items():
+        actual = process(actual, settings_of(len(logits), **settings), context)
+        expected = numpy_process(name, expected, context, **settings)
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+    kept = np.isfinite(expected).sum(-1)
+    assert 1 <= kept.min() < 5 and kept.max() > 10
 
 
-def numpy_top_k(logits, k):
-    order = np.argsort(-logits, kind="stable")
-    kept = np.full_like(logits, NEVER)
-    kept[order[:k]] = logits[order[:k]]
-    return kept
+def test_the_processors_stand_in_their_order():
+    assert list(PROCESSORS) == [
+        "repetition_penalty",
+        "frequency_penalty",
+        "presence_penalty",
+        "no_repeat_ngram",
+        "banned",
+        "watermark",
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+    ]
 
 
-def numpy_top_p(logits, p):
-    order = np.argsort(-logits, kind="stable")
-    weights = np.exp(logits.astype("float64") - logits.max())
-    sums = np.cumsum(weights[order]) / weights.sum()
-    count = int(np.argmax(sums >= np.float32(p))) + 1
-    return numpy_top_k(logits, count)
-
-
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("k", [1, 2, 7, 49, 50, 51, 1000, 2**31 - 1])
-def test_top_k_keeps_exactly_k(k, ties):
-    logits = random_logits(4, 50, ties=ties)
-    expected = [numpy_top_k(row, k) for row in logits]
-    np.testing.assert_array_equal(process("top_k", logits, top_k=k), expected)
-
-
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("p", [1e-9, 0.05, 0.3, 0.77, 0.9, 0.999])
-def test_top_p_keeps_the_smallest_set(p, ties):
-    for vocab_size in (1, 3, 50, 5000):
-        logits = random_logits(3, vocab_size, seed=vocab_size, ties=ties)
-        expected = [numpy_top_p(row, p) for row in logits]
+@pytest.mark.parametrize("seed", range(3))
+def test_draws_are_among_what_the_oracle_leaves(seed):
+    logits, context, settings = mixed_rows(seed=seed)
+    expected = logits
+    for name in PROCESSORS:
+        expected = numpy_process(name, expected, context, **settings)
+    for position in range(20):
+        tokens = draw(logits, position, context, **settings)
+        rows = np.arange(len(logits))
+        assert np.isfinite(expected[rows, tokens]).all()
+        greedy = settings["temperature"] == 0
         np.testing.assert_array_equal(
-            process("top_p", logits, top_p=p), expected
+            tokens[greedy], expected.argmax(-1)[greedy]
         )
 
 
-def test_top_p_reached_exactly_takes_no_more():
-    logits = np.zeros((1, 4), "float32")
-    kept = process("top_p", logits, top_p=0.5)
-    np.testing.assert_array_equal(kept, [[0, 0, NEVER, NEVER]])
+def test_a_row_alone_draws_what_it_draws_in_the_batch():
+    logits, context, settings = mixed_rows(batch_size=24)
+    positions = np.arange(24)
+    together = draw(logits, positions, context, **settings)
+    for row in range(24):
+        (alone,) = draw(
+            logits[[row]],
+            positions[row],
+            context_row(context, row),
+            **{name: value[row] for name, value in settings.items()},
+        )
+        assert alone == together[row]
 
 
-def test_filters_that_are_off_change_nothing():
-    logits = random_logits(3, 50)
-    np.testing.assert_array_equal(process("top_k", logits), logits)
-    np.testing.assert_array_equal(process("top_p", logits), logits)
-
-
-def test_each_row_has_its_own_filter():
-    logits = random_logits(4, 50)
-    kept = process("top_k", logits, top_k=[0, 1, 10, 60])
-    assert np.isfinite(kept).sum(-1).tolist() == [50, 1, 10, 50]
-    kept = process("top_p", logits, top_p=[1.0, 0.01, 0.5, 0.9])
-    expected = [logits[0]]
-    expected += map(numpy_top_p, logits[1:], (0.01, 0.5, 0.9))
-    np.testing.assert_array_equal(kept, expected)
-
-
-def test_temperature_scales_differences():
-    logits = random_logits(3, 50)
-    scaled = process("temperature", logits, temperature=[0.5, 1.0, 4.0])
-    expected = logits / np.array([[0.5], [1.0], [4.0]], "float32")
-    difference = scaled - expected
-    np.testing.assert_allclose(
-        difference, np.broadcast_to(difference[:, :1], (3, 50)), atol=1e-5
+def test_what_is_off_changes_no_draw():
+    logits, context, _ = mixed_rows()
+    context = context._replace(
+        is_banned=tf.zeros_like(context.is_banned), watermark=None
     )
+    plain = draw(logits, seed=range(64))
+    assert len(set(plain)) > 5
+    np.testing.assert_array_equal(
+        draw(logits, 0, context, seed=range(64)), plain
+    )
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_rows_without_any_allowed_token_draw_the_end_of_the_text(temperature):
+    logits = random_logits(6, 10)
+    logits[:, END_OF_TEXT] = [0, -50, NEVER, np.nan, -3e38, 9]
+    ban_all = context_of([[5]] * 6, is_banned=tf.ones([6, 10], bool))
+    tokens = draw(logits, 0, ban_all, temperature=temperature, top_p=0.5)
+    assert tokens.tolist() == [END_OF_TEXT] * 6
+    held = context_of([range(10)] * 6)
+    tokens = draw(logits, 0, held, temperature=temperature, no_repeat_ngram=1)
+    assert tokens.tolist() == [END_OF_TEXT] * 6
+
+
+@pytest.mark.parametrize("strength", [2.0, 100.0])
+def test_the_watermark_is_added_to_green_tokens(strength):
+    watermark = Watermark(key=7, strength=strength)
+    logits = random_logits(9, 40)
+    logits[0, :5] = NEVER
+    context = random_context(9, 40, watermark=watermark)
+    marked = PROCESSORS["watermark"](logits, settings_of(9), context).numpy()
+    expected = numpy_process("watermark", logits, context)
+    np.testing.assert_array_equal(marked, expected)
+    assert 0.1 < (marked != logits).mean() < 0.4
+    assert (marked[0, :5] == NEVER).all()
+
+
+def _filtered(logits):
+    for name, value in (("temperature", 2), ("top_k", 8), ("top_p", 0.6)):
+        logits = numpy_process(name, logits, None, **{name: value})
+    return logits
 
 
 def test_filters_compose_temperature_then_k_then_p():
@@ -130,9 +171,7 @@ def test_filters_compose_temperature_then_k_then_p():
     allowed = {
         (row, token)
         for row, values in enumerate(logits)
-        for token in np.flatnonzero(
-            np.isfinite(numpy_top_p(numpy_top_k(values / 2, 8), 0.6))
-        )
+        for token in np.flatnonzero(np.isfinite(_filtered(values[None])[0]))
     }
     assert drawn <= allowed
     assert len(drawn) > 0.8 * len(allowed)
@@ -161,7 +200,8 @@ def test_draws_follow_the_probabilities():
     counts = np.bincount(tokens, minlength=5)
     assert counts[3] == 0
     wanted = probabilities[[0, 1, 2, 4]] * count
-    assert chi_squared(counts[[0, 1, 2, 4]], wanted) < 16.3  # p = 0.001
+    counts = counts[[0, 1, 2, 4]]
+    assert ((counts - wanted) ** 2 / wanted).sum() < 16.3  # p = 0.001
 
 
 def test_a_token_is_where_its_uniform_falls():
@@ -219,6 +259,21 @@ def test_a_row_does_not_depend_on_its_neighbours():
         {"top_p": -1},
         {"top_p": 0},
         {"top_p": np.nan},
+        {"min_p": 0.5},
+        {"min_p": np.nan},
+        {"min_p": -1},
+        {"min_p": np.inf},
+        {"repetition_penalty": 1.5},
+        {"repetition_penalty": np.nan},
+        {"repetition_penalty": 3e38},
+        {"repetition_penalty": np.inf},
+        {"repetition_penalty": 0},
+        {"frequency_penalty": np.nan},
+        {"frequency_penalty": np.inf},
+        {"presence_penalty": np.inf},
+        {"presence_penalty": 3e38},
+        {"no_repeat_ngram": -1},
+        {"no_repeat_ngram": 2**31 - 1},
     ],
 )
 def test_no_logits_and_no_setting_lead_out_of_the_vocabulary(values):
@@ -234,108 +289,86 @@ def test_no_logits_and_no_setting_lead_out_of_the_vocabulary(values):
         ],
         "float32",
     )
+    context = context_of([[2]] * 6, [0] * 6)
     for seed in range(10):
-        tokens = draw(logits, seed=seed, **values)
+        tokens = draw(logits, 0, context, seed=seed, **values)
         assert ((tokens >= 0) & (tokens < 4)).all()
         assert tokens[1] in (1, 3)
         assert tokens[4] == 0
-        tokens = draw(logits, seed=seed, **{"temperature": np.inf, **values})
+        hot = {"temperature": np.inf, **values}
+        tokens = draw(logits, 0, context, seed=seed, **hot)
         assert ((tokens >= 0) & (tokens < 4)).all()
 
 
-def test_an_empty_batch_stays_empty():
-    assert draw(np.zeros((0, 5)), top_k=[], top_p=[]).shape == (0,)
-
-
-def split_mix(state, index):
-    """SplitMix64's output number `index`, in Python's integers."""
-    mask = 2**64 - 1
-    x = (state + (index + 1) * 0x9E3779B97F4A7C15) & mask
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & mask
-    return x ^ (x >> 31)
-
-
-def test_the_reference_generator_gives_the_published_numbers():
-    # The first outputs for the seed 1234567 that implementations compare.
-    assert [split_mix(1234567, n) for n in range(3)] == [
-        6457827717110365317,
-        3203168211198807973,
-        9817491932198370423,
-    ]
-
-
-def test_uniforms_are_split_mix_bits():
-    seeds = [0, 1, -1, 2**63 - 1, -(2**63), 42, 42]
-    positions = [0, 1, 2, 2**31 - 1, 5, 0, 1023]
-    expected = [
-        (split_mix(split_mix(seed % 2**64, 0), position) >> 40) / 2**24
-        for seed, position in zip(seeds, positions, strict=True)
-    ]
-    actual = uniforms(
-        tf.constant(seeds, tf.int64), tf.constant(positions, tf.int32)
+@pytest.mark.parametrize("name", ["top_k", "watermark", "everything"])
+def test_an_empty_batch_stays_empty(name):
+    values = dict(
+        top_k=[],
+        top_p=[],
+        repetition_penalty=[],
+        frequency_penalty=[],
+        no_repeat_ngram=[],
     )
-    np.testing.assert_array_equal(actual.numpy(), expected)
+    context = context_of([], watermark=Watermark(key=1))
+    if name == "everything":
+        context = context._replace(is_banned=tf.zeros([0, 5], bool))
+    elif name == "top_k":
+        context, values = context._replace(watermark=None), {"top_k": []}
+    else:
+        values = {}
+    assert draw(np.zeros((0, 5)), [], context, **values).shape == (0,)
+    for outputs in top_log_probabilities(
+        tf.zeros([0, 5]), tf.zeros([0], tf.int32)
+    ):
+        assert outputs.shape[0] == 0
 
 
-def test_uniforms_are_the_same_when_compiled():
-    seeds = tf.range(1000, dtype=tf.int64) * 1_000_003
-    positions = tf.range(1000)
-    compiled = tf.function(uniforms, jit_compile=True)(seeds, positions)
-    np.testing.assert_array_equal(compiled, uniforms(seeds, positions))
+def test_log_probabilities_are_those_of_the_softmax():
+    logits = random_logits(5, 40).reshape(1, 5, 40)
+    wide = logits.astype("float64")
+    expected = wide - np.log(np.exp(wide).sum(-1, keepdims=True))
+    logprobs = log_probabilities(tf.constant(logits)).numpy()
+    assert logprobs.dtype == np.float32
+    np.testing.assert_allclose(logprobs, expected, atol=1e-5)
 
 
-def chi_squared(counts, expected):
-    return float(((counts - expected) ** 2 / expected).sum())
-
-
-def grid(seeds, positions):
-    shape = np.broadcast_shapes(np.shape(seeds), np.shape(positions))
-    seeds = np.broadcast_to(seeds, shape).astype("int64")
-    positions = np.broadcast_to(positions, shape).astype("int32")
-    return uniforms(tf.constant(seeds), tf.constant(positions)).numpy()
-
-
-# 99 degrees of freedom: mean 99, standard deviation 14.1; p = 0.0001 at 161.
-MOST = 161
-COUNT = 100_000
-MANY = np.arange(COUNT)
-
-
-@pytest.mark.parametrize(
-    "draws",
-    [
-        pytest.param(lambda: grid(0, MANY), id="positions"),
-        pytest.param(lambda: grid(12345, MANY), id="positions of a seed"),
-        pytest.param(lambda: grid(MANY, 0), id="seeds"),
-        pytest.param(lambda: grid(MANY << 32, 17), id="high seeds"),
-        pytest.param(lambda: grid(-MANY, MANY), id="both"),
-    ],
-)
-def test_uniforms_are_uniform(draws):
-    values = draws()
-    assert values.dtype == np.float32
-    assert values.min() >= 0 and values.max() < 1
-    counts = np.bincount((values * 100).astype(int), minlength=100)
-    assert chi_squared(counts, COUNT / 100) < MOST
-    low_bits = (values * 2**24).astype(int) % 100
-    counts = np.bincount(low_bits, minlength=100)
-    assert chi_squared(counts, COUNT / 100) < MOST
+@pytest.mark.parametrize("vocab_size", [1, 3, 5, 40])
+def test_the_likeliest_tokens_come_with_the_drawn_one(vocab_size):
+    logits = random_logits(6, vocab_size, ties=True)
+    drawn = np.arange(6) % vocab_size
+    logprobs, ids, top = top_log_probabilities(
+        tf.constant(logits), tf.constant(drawn, tf.int32)
+    )
+    expected = log_probabilities(tf.constant(logits)).numpy()
+    order = np.argsort(-logits, -1, kind="stable")[:, :TOP_TOKENS]
+    np.testing.assert_array_equal(logprobs, expected[np.arange(6), drawn])
+    np.testing.assert_array_equal(ids, order)
+    np.testing.assert_array_equal(top, np.take_along_axis(expected, order, -1))
 
 
 @pytest.mark.parametrize(
-    "first, second",
+    "row",
     [
-        pytest.param((0, MANY), (0, MANY + 1), id="next position"),
-        pytest.param((MANY, 0), (MANY + 1, 0), id="next seed"),
-        pytest.param((MANY, 1), (MANY + 1, 0), id="both, opposite"),
-        pytest.param((0, MANY), (1, MANY), id="two streams"),
-        pytest.param((MANY, MANY), (MANY, MANY + 2), id="two further"),
+        [np.nan] * 4,
+        [-np.inf] * 4,
+        [np.inf, 0, -np.inf, np.nan],
+        [3e38, -3e38, 0, 1],
+        [0, 1, 2, np.nan],
     ],
 )
-def test_uniforms_are_independent(first, second):
-    left, right = grid(*first), grid(*second)
-    cells = (left * 10).astype(int) * 10 + (right * 10).astype(int)
-    counts = np.bincount(cells, minlength=100)
-    assert chi_squared(counts, COUNT / 100) < MOST
-    assert abs(np.corrcoef(left, right)[0, 1]) < 4 / COUNT**0.5
+def test_log_probabilities_are_finite(row):
+    logits = tf.constant([row], tf.float32)
+    logprobs = log_probabilities(logits).numpy()
+    assert np.isfinite(logprobs).all()
+    assert (logprobs <= 0).all() and (logprobs >= np.float32(-1e30)).all()
+    for outputs in top_log_probabilities(logits, tf.constant([3])):
+        assert np.isfinite(outputs.numpy()).all()
+
+
+def test_a_broken_logit_leaves_the_others_their_probability():
+    logits = tf.constant([[0, 1, np.nan, 2], [0, np.inf, 5, 1]], tf.float32)
+    logprobs = log_probabilities(logits).numpy()
+    expected = log_probabilities(tf.constant([[0.0, 1.0, 2.0]]))[0]
+    np.testing.assert_allclose(logprobs[0, [0, 1, 3]], expected, rtol=1e-6)
+    assert logprobs[0, 2] == np.float32(-1e30)
+    assert logprobs[1].argmax() == 1 and logprobs[1, 1] == 0
