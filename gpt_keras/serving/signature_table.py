@@ -1,0 +1,102 @@
+"""Signatures come in, what their inputs and outputs are and mean goes out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+# One sentence for each input and output, in whatever signature it stands.
+MEANINGS = {
+    "prompts": "The text to go on from; empty for the beginning of a document.",
+    "texts": "The row's text, which follows on the prompt where there is one.",
+    "token_ids": "The row's tokens; beyond its length they are padding.",
+    "lengths": "How many of the row's tokens count.",
+    "max_new_tokens": "The most tokens that the row gets.",
+    "temperature": "Divides the logits; 0 takes the likeliest token.",
+    "top_k": "Draws among so many of the likeliest tokens; 0 is off.",
+    "top_p": "Draws among the fewest tokens that together have this "
+    "probability; 1 is off.",
+    "min_p": "Draws among the tokens with at least this share of the "
+    "likeliest one's probability; 0 is off.",
+    "repetition_penalty": "Makes tokens of prompt and completion less likely, "
+    "by a factor; 1 is off.",
+    "frequency_penalty": "Is taken off a token's logit each time that the "
+    "completion holds it; 0 is off.",
+    "presence_penalty": "Is taken off a token's logit once if the completion "
+    "holds it; 0 is off.",
+    "no_repeat_ngram": "No run of so many tokens comes twice in prompt and "
+    "completion; 0 is off.",
+    "seed": "Of the row's random numbers, the same in any batch; -1 draws one.",
+    "stop": "Texts that end the row and are not part of it, joined by U+001F; "
+    "empty for none.",
+    "banned": "Texts that the row never writes, joined by U+001F; empty for "
+    "none.",
+    "overflow": "What happens when prompt and completion fill the model: "
+    "`stop` ends the row, `roll` goes on with its newer half.",
+    "completions": "What follows on the prompt, without it; valid UTF-8.",
+    "completions_bytes": "The completion's bytes as they were made, maybe not "
+    "UTF-8.",
+    "logprobs": "The natural logarithm of each token's probability before any "
+    "setting; 0 where there is padding.",
+    "top_token_ids": "The likeliest tokens at each place, the likeliest first.",
+    "top_logprobs": "The natural logarithms of their probabilities.",
+    "finish_reason": "Why the row ended: `stop`, `length`, `max_length`, "
+    "`repetition`, `refused` or `invalid`.",
+    "prompt_truncated": "Whether only the end of the prompt fitted into the "
+    "model.",
+    "seed_used": "The seed that gives the same completion again.",
+    "total_logprob": "The sum of the row's log-probabilities.",
+    "bits_per_byte": "The text's negative log-probability in bits, divided by "
+    "its bytes.",
+    "logits": "The model's scores of every token that may come next, at each "
+    "place; 0 where there is padding.",
+    "texts_bytes": "The text's bytes as the tokens spell them, maybe not "
+    "UTF-8.",
+    "error": "The rule that an invalid row breaks and what came; empty for the "
+    "others.",
+}
+
+
+def signature_table(functions: Mapping[str, Any]) -> dict[str, dict]:
+    """Describes signatures as JSON can hold it.
+
+    Args:
+        functions: The concrete functions by the signatures' names; each
+            returns a dictionary.
+
+    Returns:
+        By signature, `inputs` and `outputs`, each a list in order of
+        `{"name", "dtype", "shape", "meaning"}`. A shape has `None` for what is
+        open, and is `None` itself if even the number of dimensions is.
+
+    Raises:
+        ValueError: An input or output has no entry in `MEANINGS`.
+    """
+    return {
+        name: {
+            "inputs": [
+                _described(spec.name, spec)
+                for spec in tf.nest.flatten(function.structured_input_signature)
+            ],
+            "outputs": [
+                _described(key, tensor)
+                for key, tensor in function.structured_outputs.items()
+            ],
+        }
+        for name, function in functions.items()
+    }
+
+
+def _described(name, tensor) -> dict:
+    if name not in MEANINGS:
+        raise ValueError(
+            "Every input and output of a signature must have its meaning in "
+            f"`MEANINGS`. Received: {name!r}"
+        )
+    is_known = tensor.shape.rank is not None
+    return {
+        "name": name,
+        "dtype": tensor.dtype.name,
+        "shape": tensor.shape.as_list() if is_known else None,
+        "meaning": MEANINGS[name],
+    }
