@@ -4,65 +4,27 @@ Everything is a tensor and nothing is kept between calls, so the same code
 runs eagerly, in a `tf.function` and in an exported signature.
 """
 
-from typing import Any
-from typing import NamedTuple
-
 import tensorflow as tf
 
+from gpt_keras.generation.decoding_state import LENGTH
+from gpt_keras.generation.decoding_state import MAX_LENGTH
+from gpt_keras.generation.decoding_state import REPETITION
+from gpt_keras.generation.decoding_state import RUNNING
+from gpt_keras.generation.decoding_state import STOP
+from gpt_keras.generation.decoding_state import DecodingState
+from gpt_keras.generation.decoding_state import Details
+from gpt_keras.generation.decoding_state import Generated
+from gpt_keras.generation.policy import NO_POLICY
+from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.repetition_guard import count_repeats
+from gpt_keras.generation.repetition_guard import is_repeated
+from gpt_keras.generation.repetition_guard import no_repeats
+from gpt_keras.generation.sampling import TOP_TOKENS
 from gpt_keras.generation.sampling import SamplingContext
 from gpt_keras.generation.sampling import sample
-from gpt_keras.generation.settings import OVERFLOWS
+from gpt_keras.generation.sampling import top_log_probabilities
 from gpt_keras.generation.settings import GenerationSettings
-
-# The index is the code in the graph.
-FINISH_REASONS = ("", "stop", "length", "max_length")
-_RUNNING, _STOP, _LENGTH, _MAX_LENGTH = range(len(FINISH_REASONS))
-
-
-class Generated(NamedTuple):
-    """Completions of a batch of prompts.
-
-    Attributes:
-        token_ids: `(batch, longest)` int32, right-padded with the
-            end-of-text id.
-        lengths: `(batch,)` int32, the tokens of each completion.
-        finish_reasons: `(batch,)` int32 index into `FINISH_REASONS`: the
-            end-of-text token came (it is not part of the completion),
-            `max_new_tokens` were made, or prompt and completion fill the
-            model's `max_length`.
-        prompt_truncated: `(batch,)` boolean, whether only the end of the
-            prompt fitted.
-    """
-
-    token_ids: Any
-    lengths: Any
-    finish_reasons: Any
-    prompt_truncated: Any
-
-
-class DecodingState(NamedTuple):
-    """Where the decoding of a batch stands.
-
-    Attributes:
-        cache: The model's, of all tokens of the window but the last.
-        token_ids: `(batch, width)` int32, context then completion, without a
-            gap between them.
-        lengths: `(batch,)` int32, tokens in each row of `token_ids`.
-        context_lengths: `(batch,)` int32, how many of them the model was
-            given.
-        prompt_lengths: `(batch,)` int32, tokens of the whole prompt.
-        window_lengths: `(batch,)` int32, how many of the last tokens the
-            model sees.
-        finish_reasons: `(batch,)` int32 index into `FINISH_REASONS`.
-    """
-
-    cache: Any
-    token_ids: Any
-    lengths: Any
-    context_lengths: Any
-    prompt_lengths: Any
-    window_lengths: Any
-    finish_reasons: Any
+from gpt_keras.generation.text_rules import TextRules
 
 
 class Decoder:
@@ -74,25 +36,30 @@ class Decoder:
     prompt starts from the end-of-text token, as a document does.
 
     Args:
-        model: Has `max_length`, `make_cache`, `hidden_states` and `logits`.
-        end_of_text_id: The token that ends a completion.
-        vocab_size: Only ids below this are drawn: a model's vocabulary may be
-            padded beyond its tokenizer's.
+        model: Has `max_length`, `vocab_size`, `make_cache`, `hidden_states`
+            and `logits`.
+        tokenizer: Has `vocab_size`, `end_of_text_id` and `token_bytes`. Only
+            its ids are drawn: a model's vocabulary may be padded beyond it.
+        policy: A `Policy`; its limits are judged elsewhere.
+        details: Whether to make `Details`.
 
     Raises:
-        ValueError: The model's `max_length` is below 2.
+        ValueError: The model's `max_length` is below 2, or the tokenizer has
+            ids that the model doesn't know.
     """
 
-    def __init__(self, model, end_of_text_id: int, vocab_size: int):
-        if model.max_length < 2:
-            raise ValueError(
-                "`max_length` must be at least 2 to generate. Received: "
-                f"max_length={model.max_length}"
-            )
+    def __init__(
+        self, model, tokenizer, policy: Policy = NO_POLICY, details=False
+    ):
+        _check_fit(model, tokenizer)
         self.model = model
         self.max_length = model.max_length
-        self.end_of_text_id = end_of_text_id
-        self.vocab_size = vocab_size
+        self.end_of_text_id = tokenizer.end_of_text_id
+        self.vocab_size = tokenizer.vocab_size
+        self._texts = TextRules(tokenizer, policy.banned)
+        self._watermark = policy.watermark
+        self._guard = policy.repetition_guard
+        self._with_details = details
 
     def generate(
         self, prompt_ids, prompt_lengths, settings: GenerationSettings
@@ -115,9 +82,12 @@ class Decoder:
     ) -> DecodingState:
         """Reads the prompts and draws the first token of every row."""
         kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
-        context_ids = self._cut(prompt_ids, prompt_lengths - kept, kept)
+        context_ids = self._cut(
+            prompt_ids, prompt_lengths - kept, kept, self.end_of_text_id
+        )
         lengths = tf.maximum(kept, 1)  # an empty prompt is one end of text
-        room = self._room(lengths, settings)
+        is_rolling = settings.overflow == "roll"
+        room = self._room(lengths, settings.max_new_tokens, is_rolling)
         token_ids = tf.pad(
             context_ids,
             [[0, 0], [0, room]],
@@ -134,8 +104,13 @@ class Decoder:
             prompt_lengths=prompt_lengths,
             window_lengths=lengths,
             finish_reasons=tf.where(
-                settings.max_new_tokens > 0, _RUNNING, _LENGTH
+                settings.max_new_tokens > 0, RUNNING, LENGTH
             ),
+            is_rolling=is_rolling,
+            seeds=_drawn_seeds(settings.seed),
+            texts=self._texts.start(settings, context_ids, lengths),
+            repeats=no_repeats(tf.shape(lengths)[0], bool(self._guard)),
+            details=self._no_details(token_ids),
         )
         last = tf.gather(hidden, lengths - 1, batch_dims=1)
         return self._append(state, last, settings)
@@ -148,7 +123,7 @@ class Decoder:
     ) -> DecodingState:
         """Adds tokens until all rows have ended, or `max_steps` to each."""
         return tf.while_loop(
-            lambda state: tf.reduce_any(state.finish_reasons == _RUNNING),
+            lambda state: tf.reduce_any(state.finish_reasons == RUNNING),
             lambda state: (self._step(state, settings),),
             (state,),
             maximum_iterations=max_steps,
@@ -156,12 +131,27 @@ class Decoder:
 
     def result(self, state: DecodingState) -> Generated:
         """Returns what the rows have got so far."""
-        counts = state.lengths - state.context_lengths
+        starts = state.context_lengths
+        counts = state.lengths - starts
+        token_ids = self._cut(
+            state.token_ids, starts, counts, self.end_of_text_id
+        )
+        counts = self._texts.count_tokens(state.texts, token_ids, counts)
         return Generated(
-            token_ids=self._cut(state.token_ids, state.context_lengths, counts),
+            token_ids=self._cut(
+                token_ids, tf.zeros_like(counts), counts, self.end_of_text_id
+            ),
             lengths=counts,
+            text_lengths=self._texts.text_lengths(
+                state.texts, state.finish_reasons == RUNNING
+            ),
             finish_reasons=state.finish_reasons,
             prompt_truncated=state.prompt_lengths >= self.max_length,
+            seeds=state.seeds,
+            details=tf.nest.map_structure(
+                lambda values: self._cut(values, starts, counts, 0),
+                state.details,
+            ),
         )
 
     def _step(self, state, settings):
@@ -171,7 +161,7 @@ class Decoder:
             last[:, None],
             state.cache,
             training=False,
-            mask=(state.finish_reasons == _RUNNING)[:, None],
+            mask=(state.finish_reasons == RUNNING)[:, None],
         )
         state = state._replace(cache=cache)
         return self._append(state, hidden[:, 0], settings)
@@ -179,41 +169,84 @@ class Decoder:
     def _append(self, state, hidden, settings):
         """Draws a token from each row's last state and adds it."""
         logits = self.model.logits(hidden)[:, : self.vocab_size]
-        context = SamplingContext(
-            positions=state.prompt_lengths
-            + (state.lengths - state.context_lengths),
-            token_ids=state.token_ids,
-            lengths=state.lengths,
-            context_lengths=state.context_lengths,
+        logits = tf.ensure_shape(logits, [None, self.vocab_size])
+        drawn = sample(
+            logits,
+            settings._replace(seed=state.seeds),
+            SamplingContext(
+                positions=state.prompt_lengths
+                + (state.lengths - state.context_lengths),
+                token_ids=state.token_ids,
+                lengths=state.lengths,
+                context_lengths=state.context_lengths,
+                end_of_text_id=self.end_of_text_id,
+                is_banned=self._texts.banned_tokens(state.texts),
+                watermark=self._watermark,
+            ),
         )
-        drawn = sample(logits, settings, context)
-        is_running = state.finish_reasons == _RUNNING
+        is_running = state.finish_reasons == RUNNING
         is_added = is_running & (drawn != self.end_of_text_id)
-        columns = tf.range(tf.shape(state.token_ids)[1])[None]
-        is_next = (columns == state.lengths[:, None]) & is_added[:, None]
-        added = tf.cast(is_added, tf.int32)
-        state = state._replace(
-            token_ids=tf.where(is_next, drawn[:, None], state.token_ids),
-            lengths=state.lengths + added,
-            window_lengths=state.window_lengths + added,
-        )
+        state = self._add(state, drawn, is_added, logits)
         reasons = self._finish_reasons(state, settings, drawn)
         return state._replace(
             finish_reasons=tf.where(is_running, reasons, state.finish_reasons)
         )
 
+    def _add(self, state, drawn, is_added, logits):
+        """Writes the drawn tokens behind the rows that go on."""
+        columns = tf.range(tf.shape(state.token_ids)[1])[None]
+        is_next = (columns == state.lengths[:, None]) & is_added[:, None]
+
+        def write(old, new):
+            places = tf.reshape(
+                is_next, [*tf.unstack(tf.shape(is_next)), *[1] * (old.ndim - 2)]
+            )
+            return tf.where(places, new[:, None], old)
+
+        added = tf.cast(is_added, tf.int32)
+        return state._replace(
+            token_ids=write(state.token_ids, drawn),
+            lengths=state.lengths + added,
+            window_lengths=state.window_lengths + added,
+            texts=self._texts.read(state.texts, drawn, is_added),
+            repeats=count_repeats(state, drawn, is_added),
+            details=tf.nest.map_structure(
+                write, state.details, self._details(logits, drawn)
+            ),
+        )
+
     def _finish_reasons(self, state, settings, drawn):
         counts = state.lengths - state.context_lengths
         is_full = state.window_lengths >= self.max_length
-        is_full &= settings.overflow != _ROLL
-        reasons = tf.where(is_full, _MAX_LENGTH, _RUNNING)
-        reasons = tf.where(counts >= settings.max_new_tokens, _LENGTH, reasons)
-        return tf.where(drawn == self.end_of_text_id, _STOP, reasons)
+        is_full &= ~state.is_rolling
+        reasons = tf.where(is_full, MAX_LENGTH, RUNNING)
+        reasons = tf.where(counts >= settings.max_new_tokens, LENGTH, reasons)
+        if self._guard:
+            is_looping = is_repeated(state.repeats, self._guard)
+            reasons = tf.where(is_looping, REPETITION, reasons)
+        is_stopped = (drawn == self.end_of_text_id) | state.texts.is_stopped
+        return tf.where(is_stopped, STOP, reasons)
+
+    def _details(self, logits, drawn):
+        if not self._with_details:
+            return ()
+        return Details(*top_log_probabilities(logits, drawn))
+
+    def _no_details(self, token_ids):
+        if not self._with_details:
+            return ()
+        batch_size, width = tf.unstack(tf.shape(token_ids))
+        top = [batch_size, width, min(TOP_TOKENS, self.vocab_size)]
+        return Details(
+            logprobs=tf.zeros([batch_size, width]),
+            top_token_ids=tf.zeros(top, tf.int32),
+            top_logprobs=tf.zeros(top),
+        )
 
     def _roll(self, state):
         """Reads the newer half of the rows whose window is full again."""
         is_full = state.window_lengths >= self.max_length
-        is_full &= state.finish_reasons == _RUNNING
+        is_full &= state.finish_reasons == RUNNING
         window = (self.max_length + 1) // 2
 
         def read_again():
@@ -222,7 +255,10 @@ class Decoder:
             counts = tf.fill(tf.shape(rows), window - 1)
             starts = tf.gather(state.lengths, rows) - window
             token_ids = self._cut(
-                tf.gather(state.token_ids, rows), starts, counts
+                tf.gather(state.token_ids, rows),
+                starts,
+                counts,
+                self.end_of_text_id,
             )
             size = self._cache_size(state.token_ids)
             _, cache = self._read(token_ids, counts, size)
@@ -250,32 +286,63 @@ class Decoder:
             mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]),
         )
 
-    def _room(self, lengths, settings):
+    def _room(self, lengths, max_new_tokens, is_rolling):
         """Returns how many tokens the rows can get at most, a scalar."""
         counts = tf.where(
-            settings.overflow == _ROLL,
-            settings.max_new_tokens,
-            tf.minimum(settings.max_new_tokens, self.max_length - lengths),
+            is_rolling,
+            max_new_tokens,
+            tf.minimum(max_new_tokens, self.max_length - lengths),
         )
         return tf.maximum(tf.reduce_max(counts), 0)
 
     def _cache_size(self, token_ids):
         return tf.minimum(tf.shape(token_ids)[1], self.max_length)
 
-    def _cut(self, token_ids, starts, counts):
-        """Returns `counts` tokens from `starts` on, right-padded.
+    def _cut(self, values, starts, counts, padding):
+        """Returns `counts` columns from `starts` on, right-padded.
 
-        At least one column: `(batch, max(counts, 1))`.
+        At least one column: `(batch, max(counts, 1), …)`.
         """
-        padding = tf.shape(token_ids)[1]
-        padded = tf.pad(
-            token_ids, [[0, 0], [0, 1]], constant_values=self.end_of_text_id
+        rest = [[0, 0]] * (values.ndim - 2)
+        values = tf.pad(
+            values, [[0, 0], [0, 1], *rest], constant_values=padding
         )
         offsets = tf.range(tf.maximum(tf.reduce_max(counts), 1))[None]
         columns = tf.where(
-            offsets < counts[:, None], starts[:, None] + offsets, padding
+            offsets < counts[:, None],
+            starts[:, None] + offsets,
+            tf.shape(values)[1] - 1,
         )
-        return tf.gather(padded, columns, batch_dims=1)
+        return tf.gather(values, columns, batch_dims=1)
 
 
-_ROLL = OVERFLOWS.index("roll")
+def _drawn_seeds(seeds):
+    """Puts a seed in place of every -1.
+
+    Below 2**53, so that JSON clients that read doubles get it back whole.
+    """
+    is_open = seeds == -1
+
+    def draw():
+        drawn = tf.raw_ops.RandomUniformInt(
+            shape=tf.shape(seeds),
+            minval=tf.constant(0, tf.int64),
+            maxval=tf.constant(2**53, tf.int64),
+        )
+        return tf.where(is_open, drawn, seeds)
+
+    return tf.cond(tf.reduce_any(is_open), draw, lambda: tf.identity(seeds))
+
+
+def _check_fit(model, tokenizer):
+    if model.max_length < 2:
+        raise ValueError(
+            "`max_length` must be at least 2 to generate. Received: "
+            f"max_length={model.max_length}"
+        )
+    if tokenizer.vocab_size > model.vocab_size:
+        raise ValueError(
+            "The tokenizer's vocabulary must not be larger than the model's. "
+            f"Received: tokenizer.vocab_size={tokenizer.vocab_size}, "
+            f"model.vocab_size={model.vocab_size}"
+        )

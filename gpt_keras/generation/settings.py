@@ -19,6 +19,7 @@ OVERFLOWS = ("stop", "roll")
 SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
 MAX_STRINGS = 32  # in one row's `stop` or `banned`
 MAX_STRING_BYTES = 128  # of each
+MAX_NGRAM = 100  # tokens; longer runs would take longer than the model
 
 
 class GenerationSettings(NamedTuple):
@@ -136,7 +137,12 @@ SETTINGS = {
     ),
     "frequency_penalty": _penalty(),
     "presence_penalty": _penalty(),
-    "no_repeat_ngram": _count(0),
+    "no_repeat_ngram": Setting(
+        tf.int32,
+        0,
+        lambda x: (x >= 0) & (x <= MAX_NGRAM),
+        f"an integer from 0 to {MAX_NGRAM}",
+    ),
     "seed": Setting(
         tf.int64,
         0,

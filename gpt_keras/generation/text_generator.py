@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import tensorflow as tf
 
-from gpt_keras.generation.decoding import FINISH_REASONS
-from gpt_keras.generation.decoding import Decoder
+from gpt_keras.generation.policy import NO_POLICY
+from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import make_settings
+from gpt_keras.generation.text_completion import TextCompleter
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,31 @@ class GenerationResult:
     Attributes:
         prompt: The prompt.
         text: The completion, without the prompt.
-        token_ids: The completion's tokens.
-        finish_reason: `"stop"` (the end-of-text token came), `"length"`
-            (`max_new_tokens` were made) or `"max_length"` (prompt and
-            completion fill the model).
+        token_ids: The completion's tokens; none if the policy redacted or
+            refused the text.
+        logprobs: The natural logarithm of each token's probability, before
+            any setting.
+        top_token_ids: The likeliest tokens at each place, the likeliest
+            first.
+        top_logprobs: Theirs.
+        finish_reason: `"stop"` (the end-of-text token or a stop text came),
+            `"length"` (`max_new_tokens` were made), `"max_length"` (prompt
+            and completion fill the model), `"repetition"` or `"refused"` (the
+            policy stepped in).
         prompt_truncated: Whether only the end of the prompt fitted into the
             model.
+        seed: What gives the same completion again.
     """
 
     prompt: str
     text: str
     token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    top_token_ids: tuple[tuple[int, ...], ...]
+    top_logprobs: tuple[tuple[float, ...], ...]
     finish_reason: str
     prompt_truncated: bool
+    seed: int
 
 
 class TextGenerator:
@@ -44,6 +56,7 @@ class TextGenerator:
             `make_cache`, `hidden_states` and `logits`. Its weights are read
             anew at every call, so it may be trained in between.
         tokenizer: The tokenizer that the model was trained with.
+        policy: What holds for every call.
 
     Raises:
         ValueError: The tokenizer has ids that the model doesn't know.
@@ -52,25 +65,20 @@ class TextGenerator:
 
     >>> generator = TextGenerator(model, tokenizer)
     >>> generator.generate("Once upon a time", temperature=0.8).text
-    >>> generator.generate(["One", "Two"], seed=[1, 2], max_new_tokens=50)
+    >>> generator.generate(["One", "Two"], seed=[1, 2], stop="\\n")
     """
 
-    def __init__(self, model, tokenizer):
-        check_vocabulary(model, tokenizer)
-        self._tokenizer = tokenizer
-        self._decoder = Decoder(
-            model, tokenizer.end_of_text_id, tokenizer.vocab_size
-        )
+    def __init__(self, model, tokenizer, policy: Policy = NO_POLICY):
+        self._completer = TextCompleter(model, tokenizer, policy, details=True)
+        self._pieces_are_final = not policy.hides_tokens
         # Traced once: every shape in the signatures is open.
         self._start = tf.function(
-            self._decoder.start,
-            input_signature=(
-                tf.TensorSpec([None, None], tf.int32),
-                tf.TensorSpec([None], tf.int32),
-                SETTINGS_SPEC,
-            ),
+            self._completer.start,
+            input_signature=(tf.TensorSpec([None], tf.string), SETTINGS_SPEC),
+            autograph=False,
         )
         self._advance = None
+        self._result = None
 
     def generate(
         self, prompts: str | Sequence[str], **settings
@@ -80,26 +88,26 @@ class TextGenerator:
         Args:
             prompts: One text or several. Of a prompt that does not fit into
                 the model the end is used.
-            **settings: Fields of `GenerationSettings`: `max_new_tokens`,
-                `temperature`, `top_k`, `top_p`, `seed`, `overflow`. Each is
-                one value for all prompts or a sequence with one for each.
-                One seed for all gives every prompt what it would get alone,
-                so equal prompts get equal completions; for several
-                completions of one prompt give several seeds.
+            **settings: Fields of `GenerationSettings`. Each is one value for
+                all prompts or a sequence with one for each; `stop` and
+                `banned` are one text or several for all prompts, or a
+                sequence of texts for each. One seed for all gives every
+                prompt what it would get alone, so equal prompts get equal
+                completions; for several completions of one prompt give
+                several seeds, or -1 for one that is drawn.
 
         Returns:
             A `GenerationResult` for one prompt, a list of them for several.
 
         Raises:
-            ValueError: A setting breaks its rule, or a prompt isn't text.
+            ValueError: A setting or prompt breaks its rule or the policy's.
         """
         texts = [prompts] if isinstance(prompts, str) else list(prompts)
         values = make_settings(len(texts), **settings)
         if not texts:
             return []
-        state = self._begin(texts, values)
-        state = self._continue(state, values, _ALL)
-        results = self._results(texts, state)
+        state = self._continue(self._begin(texts, values), _ALL)
+        results = self._results(texts, self._made(state))
         return results[0] if isinstance(prompts, str) else results
 
     def stream(self, prompt: str, **settings) -> Iterator[str]:
@@ -110,86 +118,93 @@ class TextGenerator:
             **settings: As for `generate`.
 
         Returns:
-            An iterator of pieces that are never cut inside of a character;
-            together they are what `generate` gives.
+            An iterator of pieces that are never cut inside of a character and
+            never hold a part of a stop text; together they are what
+            `generate` gives. Where the policy may replace a text, it comes in
+            one piece.
 
         Raises:
-            ValueError: A setting breaks its rule, or the prompt isn't text.
+            ValueError: A setting or prompt breaks its rule or the policy's.
         """
         values = make_settings(1, **settings)
-        return self._pieces(self._begin([prompt], values), values)
+        return self._pieces(self._begin([prompt], values))
 
     def _begin(self, texts, settings):
-        """Returns the decoding state after the first token."""
+        """Returns the state after the first token."""
         _check_texts(texts)
-        prompts = self._tokenizer.encode_batch(texts)
-        lengths = np.array([len(ids) for ids in prompts], np.int32)
-        token_ids = np.zeros((len(prompts), lengths.max()), np.int32)
-        for row, ids in zip(token_ids, prompts, strict=True):
-            row[: len(ids)] = ids
-        return self._start(token_ids, lengths, settings)
+        state = self._start(tf.constant(texts, tf.string), settings)
+        for error in state.errors.numpy():
+            if error:
+                raise ValueError(error.decode())
+        return state
 
-    def _continue(self, state, settings, max_steps):
+    def _continue(self, state, max_steps):
         if self._advance is None:
-            state_spec = tf.nest.map_structure(
-                lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
-                self._start.get_concrete_function().structured_outputs,
-            )
             self._advance = tf.function(
-                self._decoder.advance,
+                self._completer.advance,
                 input_signature=(
-                    state_spec,
-                    SETTINGS_SPEC,
+                    self._state_spec(),
                     tf.TensorSpec([], tf.int32),
                 ),
+                autograph=False,
             )
-        return self._advance(state, settings, max_steps)
+        return self._advance(state, max_steps)
 
-    def _results(self, texts, state):
-        generated = self._decoder.result(state)
-        columns = (tensor.numpy().tolist() for tensor in generated)
+    def _made(self, state):
+        if self._result is None:
+            self._result = tf.function(
+                self._completer.result,
+                input_signature=(self._state_spec(),),
+                autograph=False,
+            )
+        return self._result(state)
+
+    def _state_spec(self):
+        return tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
+            self._start.get_concrete_function().structured_outputs,
+        )
+
+    def _results(self, texts, made):
+        columns = tf.nest.map_structure(lambda x: x.numpy().tolist(), made)
         return [
-            GenerationResult(
-                prompt=text,
-                text=self._tokenizer.decode(token_ids[:length]),
-                token_ids=tuple(token_ids[:length]),
-                finish_reason=FINISH_REASONS[reason],
-                prompt_truncated=truncated,
-            )
-            for text, token_ids, length, reason, truncated in zip(
-                texts, *columns, strict=True
-            )
+            _result_of(prompt, columns, row) for row, prompt in enumerate(texts)
         ]
 
-    def _pieces(self, state, settings):
+    def _pieces(self, state):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         sent = 0
         while True:
-            generated = self._decoder.result(state)
-            length = int(generated.lengths[0])
-            is_last = int(generated.finish_reasons[0]) > 0
-            utf8 = self._tokenizer.detokenize(
-                generated.token_ids[:, sent:length], [length - sent]
-            )
-            if piece := decoder.decode(utf8.numpy()[0], is_last):
-                yield piece
+            made = self._made(state)
+            is_last = bool(made.finish_reasons.numpy()[0])
+            if is_last or self._pieces_are_final:
+                text = made.completions_bytes.numpy()[0]
+                if piece := decoder.decode(text[sent:], is_last):
+                    yield piece
+                sent = len(text)
             if is_last:
                 return
-            sent = length
-            state = self._continue(state, settings, 1)
+            state = self._continue(state, 1)
 
 
 _ALL = 2**31 - 1  # steps
 
 
-def check_vocabulary(model, tokenizer):
-    """Raises ValueError when the tokenizer has ids unknown to the model."""
-    if tokenizer.vocab_size > model.vocab_size:
-        raise ValueError(
-            "The tokenizer's vocabulary must not be larger than the model's. "
-            f"Received: tokenizer.vocab_size={tokenizer.vocab_size}, "
-            f"model.vocab_size={model.vocab_size}"
-        )
+def _result_of(prompt, columns, row):
+    length = columns.lengths[row]
+    details = [tuple(values[row][:length]) for values in columns.details]
+    logprobs, top_token_ids, top_logprobs = details
+    return GenerationResult(
+        prompt=prompt,
+        text=columns.completions[row].decode(),
+        token_ids=tuple(columns.token_ids[row][:length]),
+        logprobs=logprobs,
+        top_token_ids=tuple(map(tuple, top_token_ids)),
+        top_logprobs=tuple(map(tuple, top_logprobs)),
+        finish_reason=columns.finish_reasons[row].decode(),
+        prompt_truncated=columns.prompt_truncated[row],
+        seed=columns.seeds[row],
+    )
 
 
 def _check_texts(texts):

@@ -1,172 +1,27 @@
 """Tests of decoding, against a plain loop that keeps no cache."""
 
-import functools
-from typing import Any
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from generation_testing import END_OF_TEXT
+from generation_testing import VOCAB_SIZE
+from generation_testing import FakeModel
+from generation_testing import FakeTokenizer
+from generation_testing import decode
+from generation_testing import decode_eagerly
+from generation_testing import fake
+from generation_testing import gpt
+from generation_testing import plain_loop
+from generation_testing import row_settings
+from generation_testing import rows_of
 
-from gpt_keras.generation.decoding import FINISH_REASONS
 from gpt_keras.generation.decoding import Decoder
-from gpt_keras.generation.sampling import SamplingContext
-from gpt_keras.generation.sampling import sample
-from gpt_keras.generation.settings import OVERFLOWS
-from gpt_keras.generation.settings import SETTINGS_SPEC
-from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import make_settings
-from gpt_keras.model import GPTModel
-
-VOCAB_SIZE = 11
-END_OF_TEXT = 10
-
-
-class FakeCache(NamedTuple):
-    token_ids: Any  # (batch, max_length)
-    lengths: Any
-
-
-class FakeModel:
-    """Its states are exact hashes of all tokens so far and their places."""
-
-    vocab_size = VOCAB_SIZE
-
-    def __init__(self, max_length=16, end_of_text_logit=0.0):
-        self.max_length = max_length
-        self.end_of_text_logit = end_of_text_logit
-
-    def make_cache(self, batch_size, max_length=None):
-        size = self.max_length if max_length is None else max_length
-        return FakeCache(
-            tf.zeros([batch_size, size], tf.int32),
-            tf.zeros([batch_size], tf.int32),
-        )
-
-    def hidden_states(self, token_ids, cache=None, training=None, mask=None):
-        new = tf.range(tf.shape(token_ids)[1])[None] + cache.lengths[:, None]
-        places = tf.range(tf.shape(cache.token_ids)[1])
-        written = (new[:, :, None] == places) & mask[:, :, None]
-        tokens = cache.token_ids + tf.reduce_sum(
-            tf.where(written, token_ids[:, :, None], 0), 1
-        )
-        products = (tokens + 3) * (places + 1)
-        visible = places <= new[:, :, None]
-        hashes = tf.reduce_sum(tf.where(visible, products[:, None], 0), -1)
-        added = tf.reduce_sum(tf.cast(mask, tf.int32), -1)
-        cache = FakeCache(tokens, cache.lengths + added)
-        return tf.cast(hashes % 1009, tf.float32)[:, :, None], cache
-
-    def logits(self, hidden):
-        logits = 3 * tf.sin(hidden * tf.range(1.0, VOCAB_SIZE + 1))
-        stop = tf.one_hot(END_OF_TEXT, VOCAB_SIZE)
-        return logits + self.end_of_text_logit * stop
-
-
-@functools.cache
-def fake(max_length=16, end_of_text_logit=0.0):
-    return FakeModel(max_length, end_of_text_logit)
-
-
-@functools.cache
-def gpt(**switches):
-    arguments = dict(num_layers=2, initializer_stddev=0.4) | switches
-    model = GPTModel(VOCAB_SIZE, 16, 2, 32, max_length=16, **arguments)
-    model(np.zeros((1, 1), np.int32))
-    return model
 
 
 @pytest.fixture(scope="module", params=["fake", "gpt"])
 def model(request):
     return fake() if request.param == "fake" else gpt(position="learned")
-
-
-@functools.cache
-def uncached(model):
-    """A function from token ids `(1, length)` to the last logits."""
-
-    def logits(token_ids):
-        if isinstance(model, GPTModel):
-            return model(token_ids, training=False)[:, -1]
-        mask = tf.ones_like(token_ids, bool)
-        hidden, _ = model.hidden_states(
-            token_ids, model.make_cache(1), mask=mask
-        )
-        return model.logits(hidden[:, -1])
-
-    return tf.function(
-        logits, input_signature=[tf.TensorSpec([1, None], "int32")]
-    )
-
-
-def plain_loop(model, prompt, settings):
-    """One row without a cache: (token ids, finish reason)."""
-    max_length = model.max_length
-    window = list(prompt[-(max_length - 1) :]) or [END_OF_TEXT]
-    new = []
-    while len(new) < settings.max_new_tokens[0]:
-        position = [len(prompt) + len(new)]
-        token = draw(uncached(model)([window]), settings, position)
-        if token == END_OF_TEXT:
-            return new, "stop"
-        new.append(token)
-        window.append(token)
-        if len(window) == max_length and len(new) < settings.max_new_tokens[0]:
-            if OVERFLOWS[settings.overflow[0]] == "stop":
-                return new, "max_length"
-            window = window[-((max_length + 1) // 2) :]
-    return new, "length"
-
-
-def draw(logits, settings, position):
-    context = SamplingContext(tf.constant(position), None, None, None)
-    return int(compiled_sample(logits, settings, context)[0])
-
-
-compiled_sample = tf.function(sample, reduce_retracing=True)
-
-
-@functools.cache
-def compiled(model):
-    return tf.function(
-        Decoder(model, END_OF_TEXT, VOCAB_SIZE).generate,
-        input_signature=[
-            tf.TensorSpec([None, None], "int32"),
-            tf.TensorSpec([None], "int32"),
-            SETTINGS_SPEC,
-        ],
-    )
-
-
-def decode(model, prompts, settings, function=None, padding=7):
-    width = max(map(len, prompts), default=0)
-    ids = np.full((len(prompts), width), padding, np.int32)
-    for row, prompt in zip(ids, prompts, strict=True):
-        row[: len(prompt)] = prompt
-    lengths = np.array([len(prompt) for prompt in prompts], np.int32)
-    function = function or compiled(model)
-    return function(ids, lengths, settings)
-
-
-def decode_eagerly(model, prompts, settings):
-    decoder = Decoder(model, END_OF_TEXT, VOCAB_SIZE)
-    return decode(model, prompts, settings, decoder.generate)
-
-
-def rows_of(generated):
-    return [
-        (ids[:length].tolist(), FINISH_REASONS[reason])
-        for ids, length, reason in zip(
-            generated.token_ids.numpy(),
-            generated.lengths.numpy(),
-            generated.finish_reasons.numpy(),
-            strict=True,
-        )
-    ]
-
-
-def row_settings(settings, row):
-    return GenerationSettings(*(value[row : row + 1] for value in settings))
 
 
 PROMPTS = [
@@ -191,6 +46,11 @@ def mixed_settings(**values):
         top_p=[1, 1, 1, 0.9, 1, 0.8, 1, 1, 1, 0.95],
         seed=np.arange(10) * 3,
         overflow=["stop"] * 7 + ["roll"] * 3,
+        min_p=[0, 0, 0, 0, 0.1, 0, 0, 0.05, 0, 0],
+        repetition_penalty=[1, 1, 1, 1.5, 1, 1, 1.2, 1, 1, 1.1],
+        frequency_penalty=[0, 0.5, 0, 0, 0, 0, 0.3, 0, 0, 0.2],
+        presence_penalty=[0.7, 0, 0, 0, 0, 0, 0.3, 0, 0, 0],
+        no_repeat_ngram=[0, 0, 0, 2, 0, 0, 3, 3, 0, 0],
     )
     return make_settings(len(PROMPTS), **(mixed | values))
 
@@ -218,7 +78,7 @@ def test_a_mixed_batch_equals_the_loop_of_each_row(model, seed):
 def test_every_way_to_finish_occurs():
     settings = mixed_settings()
     reasons = [
-        reason for _, reason in rows_of(decode(fake(), PROMPTS, settings))
+        reason for *_, reason in rows_of(decode(fake(), PROMPTS, settings))
     ]
     assert set(reasons) == {"stop", "length", "max_length"}
 
@@ -252,7 +112,7 @@ def test_rolling_goes_on_for_many_windows():
             plain_loop(model, prompt, row_settings(settings, row))
             for row, prompt in enumerate(prompts)
         ]
-        assert [len(ids) for ids, _ in generated] == [60, 75, 3]
+        assert [len(ids) for ids, *_ in generated] == [60, 75, 3]
 
 
 def test_rolling_and_stopping_rows_share_a_batch():
@@ -260,7 +120,7 @@ def test_rolling_and_stopping_rows_share_a_batch():
     settings = make_settings(
         2, max_new_tokens=50, overflow=["stop", "roll"], seed=5
     )
-    (stopped, reason), (rolled, other) = rows_of(
+    (stopped, _, reason), (rolled, _, other) = rows_of(
         decode(model, [[1, 2]] * 2, settings)
     )
     assert (reason, len(stopped)) == ("max_length", 14)
@@ -285,7 +145,7 @@ def test_prompt_and_completion_fit_into_the_model():
 def test_the_end_of_a_long_prompt_is_kept():
     long = list(np.random.default_rng(0).integers(0, 10, 40))
     settings = make_settings(2, max_new_tokens=1, temperature=0)
-    (first, _), (second, _) = rows_of(
+    (first, *_), (second, *_) = rows_of(
         decode(fake(), [long, long[-15:]], settings)
     )
     assert first == second
@@ -295,21 +155,21 @@ def test_continuing_a_completion_gives_what_would_have_come():
     model = fake(max_length=64, end_of_text_logit=-20.0)
     prompt = [3, 1, 4]
     whole = decode(model, [prompt], make_settings(1, max_new_tokens=30, seed=9))
-    (whole, _), *_ = rows_of(whole)
+    (whole, *_), *_ = rows_of(whole)
     settings = make_settings(1, max_new_tokens=18, seed=9)
-    (rest, _), *_ = rows_of(decode(model, [prompt + whole[:12]], settings))
+    (rest, *_), *_ = rows_of(decode(model, [prompt + whole[:12]], settings))
     assert whole == whole[:12] + rest
 
 
 def test_the_end_of_text_is_not_part_of_the_completion():
     model = fake(end_of_text_logit=50.0)
     generated = decode(model, [[1], [2, 3]], make_settings(2))
-    assert rows_of(generated) == [([], "stop")] * 2
+    assert rows_of(generated) == [([], b"", "stop")] * 2
 
 
 def test_no_new_tokens():
     generated = decode(fake(), [[1], []], make_settings(2, max_new_tokens=0))
-    assert rows_of(generated) == [([], "length")] * 2
+    assert rows_of(generated) == [([], b"", "length")] * 2
 
 
 def test_an_empty_batch():
@@ -328,7 +188,9 @@ def test_unused_places_hold_the_end_of_text():
 
 
 def test_the_padding_of_a_vocabulary_is_never_drawn():
-    decoder = Decoder(fake(), end_of_text_id=3, vocab_size=4)
+    tokenizer = FakeTokenizer()
+    tokenizer.vocab_size, tokenizer.end_of_text_id = 4, 3
+    decoder = Decoder(fake(), tokenizer)
     settings = make_settings(50, seed=range(50), temperature=3.0)
     prompts = np.ones((50, 2), np.int32)
     generated = decoder.generate(prompts, np.full(50, 2, np.int32), settings)
@@ -359,7 +221,7 @@ def test_eager_and_graph_agree():
 
 def test_steps_can_be_taken_one_by_one():
     settings = tf.nest.map_structure(tf.constant, mixed_settings())
-    decoder = Decoder(fake(), END_OF_TEXT, VOCAB_SIZE)
+    decoder = Decoder(fake(), FakeTokenizer())
     ids = tf.constant([prompt[:1] or [0] for prompt in PROMPTS])
     lengths = tf.constant([min(len(prompt), 1) for prompt in PROMPTS])
     state = decoder.start(ids, lengths, settings)
@@ -395,4 +257,4 @@ def test_bfloat16_model():
 
 def test_a_model_must_have_room_for_a_prompt_and_a_token():
     with pytest.raises(ValueError, match="max_length=1"):
-        Decoder(fake(max_length=1), END_OF_TEXT, VOCAB_SIZE)
+        Decoder(fake(max_length=1), FakeTokenizer())

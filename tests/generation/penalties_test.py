@@ -20,7 +20,7 @@ MIXED = {
     "repetition_penalty": np.resize([1, 1.3, 0.4, 8], ROWS),
     "frequency_penalty": np.resize([0, 0.7, -1.5], ROWS),
     "presence_penalty": np.resize([0, -0.7, 1.5, 100], ROWS),
-    "no_repeat_ngram": np.resize([0, 1, 2, 3, 4, 40, 2**31 - 1], ROWS),
+    "no_repeat_ngram": np.resize([0, 1, 2, 3, 4, 40, 100], ROWS),
 }
 OFF = {
     "repetition_penalty": 1,

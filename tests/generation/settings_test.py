@@ -74,6 +74,7 @@ BROKEN = [
     ("frequency_penalty", float("inf"), "inf"),
     ("presence_penalty", -float("inf"), "-inf"),
     ("no_repeat_ngram", -2, "no_repeat_ngram=-2"),
+    ("no_repeat_ngram", 101, "no_repeat_ngram=101"),
     ("max_new_tokens", -1, "max_new_tokens=-1"),
     ("seed", -2, "seed=-2"),
     ("stop", "x" * (MAX_STRING_BYTES + 1), "xxx"),

@@ -1,10 +1,14 @@
 """Tests of text generation."""
 
+import dataclasses
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.text_generator import GenerationResult
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.model import GPTModel
@@ -53,6 +57,13 @@ def generator(model, tokenizer):
     return TextGenerator(model, tokenizer)
 
 
+def brief(result):
+    """All but the numbers, which differ a little between batches."""
+    return dataclasses.replace(
+        result, logprobs=(), top_token_ids=(), top_logprobs=()
+    )
+
+
 def test_one_prompt_gives_one_completion(generator, tokenizer):
     result = generator.generate("the cat", max_new_tokens=8, seed=1)
     assert isinstance(result, GenerationResult)
@@ -62,13 +73,21 @@ def test_one_prompt_gives_one_completion(generator, tokenizer):
     assert all(type(token) is int for token in result.token_ids)
     assert result.finish_reason == "length"
     assert result.prompt_truncated is False
+    assert result.seed == 1
+    assert len(result.logprobs) == len(result.top_logprobs) == 8
+    assert all(len(ids) == 5 for ids in result.top_token_ids)
+    for logprob, best in zip(result.logprobs, result.top_logprobs, strict=True):
+        assert logprob <= best[0] <= 0 and sorted(best)[::-1] == list(best)
 
 
 def test_several_prompts_give_a_list_and_each_what_it_gets_alone(generator):
     settings = dict(max_new_tokens=12, top_k=20, seed=3)
     together = generator.generate(PROMPTS, **settings)
-    assert together == [generator.generate(p, **settings) for p in PROMPTS]
-    assert together[0] == together[3]
+    for prompt, result in zip(PROMPTS, together, strict=True):
+        alone = generator.generate(prompt, **settings)
+        assert brief(alone) == brief(result)
+        assert alone.logprobs == pytest.approx(result.logprobs, abs=1e-5)
+    assert brief(together[0]) == brief(together[3])
     assert [c.prompt_truncated for c in together] == [False] * 4 + [True]
     assert together[4].finish_reason == "max_length"
 
@@ -197,3 +216,54 @@ def test_settings_are_checked_at_the_call(generator):
         generator.stream("a", top_p=2)
     with pytest.raises(ValueError, match="`prompts` must be"):
         generator.stream(7)
+
+
+def test_a_drawn_seed_gives_the_same_completion_again(generator):
+    drawn = generator.generate(["the"] * 8, seed=-1, max_new_tokens=20)
+    seeds = [result.seed for result in drawn]
+    assert len(set(seeds)) == 8
+    again = generator.generate(["the"] * 8, seed=seeds, max_new_tokens=20)
+    assert [x.text for x in again] == [x.text for x in drawn]
+
+
+def test_stop_texts_are_cut_off_and_never_streamed(generator):
+    settings = dict(max_new_tokens=40, seed=2)
+    whole = generator.generate("the cat", **settings).text
+    pairs = re.findall("[ -~]{2}", whole)
+    for stop in (pairs[0], pairs[-1][0], [pairs[-1], "never"]):
+        expected = min(
+            whole.find(text)
+            for text in ([stop] if isinstance(stop, str) else stop)
+            if text in whole
+        )
+        result = generator.generate("the cat", stop=stop, **settings)
+        assert result.text == whole[:expected]
+        assert result.finish_reason == "stop"
+        pieces = list(generator.stream("the cat", stop=stop, **settings))
+        assert "".join(pieces) == result.text
+
+
+def test_banned_texts_never_come(generator):
+    settings = dict(max_new_tokens=40, seed=2)
+    whole = generator.generate("the cat", **settings).text
+    banned = re.findall("[ -~]{2}", whole)[:2]
+    text = generator.generate("the cat", banned=banned, **settings).text
+    assert not any(word in text for word in banned)
+
+
+def test_a_policy_s_rules_are_errors(model, tokenizer):
+    policy = Policy(max_prompt_bytes=8, max_new_tokens=9)
+    strict = TextGenerator(model, tokenizer, policy)
+    with pytest.raises(ValueError, match="at most 8 bytes .* 9 bytes"):
+        strict.generate(["the cat", "the cat s"], max_new_tokens=9)
+    with pytest.raises(ValueError, match="at most 9. Received: 100"):
+        strict.stream("the cat")
+
+
+def test_what_may_be_replaced_is_streamed_in_one_piece(model, tokenizer):
+    policy = Policy(refuse=("家",), refusal_text="No.")
+    careful = TextGenerator(model, tokenizer, policy)
+    assert list(careful.stream("a 家", max_new_tokens=9)) == ["No."]
+    assert careful.generate("a 家").finish_reason == "refused"
+    pieces = list(careful.stream("the cat", max_new_tokens=9))
+    assert len(pieces) == 1

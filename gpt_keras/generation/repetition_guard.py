@@ -1,0 +1,57 @@
+"""The tokens that rows write come in, whether they go round in circles out."""
+
+import tensorflow as tf
+
+# Spans of up to so many tokens are seen, when their repetitions fill at least
+# so many: three dots or two blank lines are no loop.
+LONGEST_SPAN = 64
+LEAST_TOKENS = 16
+
+
+def no_repeats(batch_size, is_on: bool) -> tf.Tensor:
+    """Returns the counts of rows that have written nothing yet.
+
+    `(batch, LONGEST_SPAN)` int32, or `(batch, 0)` where nobody counts.
+    """
+    return tf.zeros([batch_size, LONGEST_SPAN if is_on else 0], tf.int32)
+
+
+def count_repeats(state, drawn, is_added) -> tf.Tensor:
+    """Counts the last tokens of each row that equal those a span before them.
+
+    Args:
+        state: `DecodingState` before the tokens are added. With
+            span = i + 1, `repeats[b, i]` is how many tokens at the end of the
+            completion each equal the one that stands `span` before it.
+        drawn: `(batch,)` int32, the tokens that are added.
+        is_added: `(batch,)` boolean, where they are.
+
+    Returns:
+        `state.repeats` with the tokens counted.
+    """
+    spans = _spans(state.repeats)
+    places = state.lengths[:, None] - spans
+    before = tf.gather(state.token_ids, tf.maximum(places, 0), batch_dims=1)
+    is_equal = places >= state.context_lengths[:, None]
+    is_equal &= before == drawn[:, None]
+    counted = tf.where(is_equal, state.repeats + 1, 0)
+    return tf.where(is_added[:, None], counted, state.repeats)
+
+
+def is_repeated(repeats, times: int) -> tf.Tensor:
+    """Says of each row whether it ends in one span, `times` in a row.
+
+    Args:
+        repeats: `(batch, LONGEST_SPAN)` int32, see `count_repeats`.
+        times: At least 2.
+
+    Returns:
+        `(batch,)` boolean.
+    """
+    spans = _spans(repeats)
+    least = tf.maximum((times - 1) * spans, LEAST_TOKENS - spans)
+    return tf.reduce_any(repeats >= least, -1)
+
+
+def _spans(repeats):
+    return tf.range(1, tf.shape(repeats)[1] + 1)[None]

@@ -1,0 +1,194 @@
+"""Prompts and settings as tensors come in, completions come out as text.
+
+Nothing of one row raises: a row whose prompt or settings break a rule comes
+back empty and says so, and its neighbours are answered.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from gpt_keras.generation.decoding import Decoder
+from gpt_keras.generation.decoding_state import FINISH_REASONS
+from gpt_keras.generation.decoding_state import INVALID
+from gpt_keras.generation.decoding_state import REFUSED
+from gpt_keras.generation.policy import NO_POLICY
+from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.redaction import redact
+from gpt_keras.generation.refusal import find_refused
+from gpt_keras.generation.row_errors import with_error
+from gpt_keras.generation.row_errors import with_length_error
+from gpt_keras.generation.settings import SETTINGS
+from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.settings import check_settings
+
+
+class CompletionState(NamedTuple):
+    """Where the completion of a batch stands.
+
+    Attributes:
+        decoding: `DecodingState`.
+        settings: `GenerationSettings`; a row with an error has the defaults
+            and no tokens to make.
+        is_refused: `(batch,)` boolean, whether the prompt is.
+        errors: `(batch,)` strings, empty where there is none.
+    """
+
+    decoding: Any
+    settings: Any
+    is_refused: Any
+    errors: Any
+
+
+class Completions(NamedTuple):
+    """Completions of a batch of prompts.
+
+    Attributes:
+        completions: `(batch,)` strings without their prompts, valid UTF-8:
+            what isn't became U+FFFD.
+        completions_bytes: `(batch,)` strings, the bytes as they were made.
+        token_ids: `(batch, longest)` int32, right-padded; none of a row that
+            the policy redacted or refused.
+        lengths: `(batch,)` int32, tokens in each row of `token_ids`.
+        details: `Details`, or `()`.
+        finish_reasons: `(batch,)` strings of `FINISH_REASONS`.
+        prompt_truncated: `(batch,)` boolean, whether only the end of the
+            prompt fitted into the model.
+        seeds: `(batch,)` int64, which give the same completion again.
+        errors: `(batch,)` strings: of a row that is invalid, the rule and
+            what came; empty for the others.
+    """
+
+    completions: Any
+    completions_bytes: Any
+    token_ids: Any
+    lengths: Any
+    details: Any
+    finish_reasons: Any
+    prompt_truncated: Any
+    seeds: Any
+    errors: Any
+
+
+class TextCompleter:
+    """Completes text with a model, inside a graph.
+
+    Args:
+        model: A `GPTModel`, or what has its `max_length`, `vocab_size`,
+            `make_cache`, `hidden_states` and `logits`.
+        tokenizer: The tokenizer that the model was trained with.
+        policy: What holds for every row.
+        details: Whether to make `Details`.
+
+    Raises:
+        ValueError: The model's `max_length` is below 2, or the tokenizer has
+            ids that the model doesn't know.
+    """
+
+    def __init__(
+        self, model, tokenizer, policy: Policy = NO_POLICY, details=False
+    ):
+        self._tokenizer = tokenizer
+        self._policy = policy
+        self._decoder = Decoder(model, tokenizer, policy, details)
+
+    def complete(self, prompts, settings: GenerationSettings) -> Completions:
+        """Completes prompts.
+
+        Args:
+            prompts: Strings `(batch,)` of at least one row.
+            settings: Tensors `(batch,)`.
+
+        Returns:
+            `Completions`.
+        """
+        return self.result(self.advance(self.start(prompts, settings)))
+
+    def start(self, prompts, settings: GenerationSettings) -> CompletionState:
+        """Judges every row, reads the prompts and draws the first tokens."""
+        errors = self._errors(prompts, settings)
+        is_valid = errors == ""
+        prompts = tf.where(is_valid, prompts, "")
+        is_refused = find_refused(prompts, self._policy.refuse)
+        settings = _settle(settings, is_valid, is_refused)
+        token_ids = self._tokenizer.tokenize(prompts)
+        return CompletionState(
+            decoding=self._decoder.start(
+                token_ids.to_tensor(),
+                tf.cast(token_ids.row_lengths(), tf.int32),
+                settings,
+            ),
+            settings=settings,
+            is_refused=is_refused,
+            errors=errors,
+        )
+
+    def advance(
+        self, state: CompletionState, max_steps: int | None = None
+    ) -> CompletionState:
+        """Adds tokens until all rows have ended, or `max_steps` to each."""
+        return state._replace(
+            decoding=self._decoder.advance(
+                state.decoding, state.settings, max_steps
+            )
+        )
+
+    def result(self, state: CompletionState) -> Completions:
+        """Returns what the rows have got so far."""
+        made = self._decoder.result(state.decoding)
+        spelt = self._tokenizer.detokenize(made.token_ids, made.lengths)
+        spelt = tf.strings.substr(
+            spelt, tf.zeros_like(made.text_lengths), made.text_lengths
+        )
+        text = tf.strings.unicode_transcode(spelt, "UTF-8", "UTF-8")
+        text, is_redacted = redact(text, self._policy.redact)
+        is_refused = state.is_refused
+        is_refused |= find_refused(text, self._policy.refuse)
+        text = tf.where(is_refused, self._policy.refusal_text, text)
+        is_hidden = is_redacted | is_refused
+        reasons = tf.where(is_refused, REFUSED, made.finish_reasons)
+        reasons = tf.where(state.errors == "", reasons, INVALID)
+        return Completions(
+            completions=text,
+            completions_bytes=tf.where(is_hidden, text, spelt),
+            token_ids=_hide(
+                made.token_ids, is_hidden, self._tokenizer.end_of_text_id
+            ),
+            lengths=_hide(made.lengths, is_hidden, 0),
+            details=tf.nest.map_structure(
+                lambda values: _hide(values, is_hidden, 0), made.details
+            ),
+            finish_reasons=tf.gather(FINISH_REASONS, reasons),
+            prompt_truncated=made.prompt_truncated,
+            seeds=made.seeds,
+            errors=state.errors,
+        )
+
+    def _errors(self, prompts, settings):
+        """Returns of each row the first rule that it breaks, or nothing."""
+        errors = check_settings(settings)
+        limit = self._policy.max_new_tokens
+        if limit is not None:
+            asked = settings.max_new_tokens
+            rule = f"`max_new_tokens` must be at most {limit}"
+            errors = with_error(errors, asked <= limit, rule, asked)
+        return with_length_error(
+            errors, "prompts", prompts, self._policy.max_prompt_bytes
+        )
+
+
+def _settle(settings: GenerationSettings, is_valid, is_refused):
+    """Gives rows that get no text the defaults, and nothing to make."""
+    safe = {
+        name: tf.where(is_valid, getattr(settings, name), setting.default)
+        for name, setting in SETTINGS.items()
+    }
+    is_answered = is_valid & ~is_refused
+    safe["max_new_tokens"] = tf.where(is_answered, safe["max_new_tokens"], 0)
+    return GenerationSettings(**safe)
+
+
+def _hide(values, is_hidden, padding):
+    rows = tf.reshape(is_hidden, [-1] + [1] * (values.ndim - 1))
+    return tf.where(rows, tf.constant(padding, values.dtype), values)
