@@ -4,52 +4,79 @@ The graph is of TensorFlow's core ops and keeps nothing between requests, so
 the stock server runs it: text in, text out.
 """
 
-import json
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+import pathlib
+import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from gpt_keras.generation.decoding import Decoder
-from gpt_keras.generation.settings import SETTINGS
-from gpt_keras.generation.settings import GenerationSettings
-from gpt_keras.generation.settings import make_settings
-from gpt_keras.generation.text_generator import check_vocabulary
+from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.serving.checksums import write_checksums
+from gpt_keras.serving.model_card import About
+from gpt_keras.serving.model_card import model_card
+from gpt_keras.serving.model_card import write_model_card
+from gpt_keras.serving.precision import loss_difference
+from gpt_keras.serving.precision import with_precision
+from gpt_keras.serving.signatures import make_signatures
 from gpt_keras.serving.version_folder import write_next_version
+from gpt_keras.serving.warm_up import WARM_UP_FILE
+from gpt_keras.serving.warm_up import make_warm_up
+from gpt_keras.serving.warm_up import write_warm_up
 
-CONFIG_FILE = "config.json"
+# What a request may ask for, unless the deployer says otherwise.
+MAX_PROMPT_BYTES = 2**15
+MAX_NEW_TOKENS = 2**10
+SERVING_POLICY = Policy(
+    max_prompt_bytes=MAX_PROMPT_BYTES, max_new_tokens=MAX_NEW_TOKENS
+)
 
 
-def export_saved_model(model, tokenizer, directory, **settings) -> str:
+def export_saved_model(
+    model,
+    tokenizer,
+    directory,
+    *,
+    policy: Policy = SERVING_POLICY,
+    dtype: str | None = None,
+    quantize: str | None = None,
+    loss_texts: list[str] | None = None,
+    training: dict | None = None,
+    card_notes: str = "",
+    **settings,
+) -> str:
     """Writes a model as the next version under `directory`.
 
-    Signatures, in all of which the rows of a batch come first:
-
-    * `serving_default`: `prompts` (batch,) strings → `completions` (batch,)
-      strings, valid UTF-8, made with `settings`;
-    * `logits`: `token_ids` (batch, length) int32 → `logits` (batch, length,
-      vocab_size) float32.
-
-    `assets.extra/` holds `tokenizer.json`, and `config.json` with the model's
-    configuration and the settings. The folder gets its number when all of it
-    is on the disk, so that a server that watches `directory` never loads half
-    a model.
+    The signatures are those of `make_signatures`. Beside the graph stand, in
+    `assets/`, the vocabulary, and in `assets.extra/` warm-up requests for
+    every signature, the model card (`model_card.json`, `MODEL_CARD.md`) and
+    `SHA256SUMS`. The folder gets its number when all of it is on the disk, so
+    that a server that watches `directory` never loads half a model.
 
     Args:
         model: A `GPTModel` that is built.
         tokenizer: The tokenizer that it was trained with.
-        directory: The folder of the model's versions: 1, 2, 3, …
+        directory: The folder of the model's versions: 1, 2, 3, …; its name
+            is the model's on the server.
+        policy: What holds for every request.
+        dtype: `"float32"` or `"bfloat16"`, of weights and computation; None
+            leaves the model as it is.
+        quantize: `"int8"` for the weight matrices, or None.
+        loss_texts: Texts on which the loss by `dtype` and `quantize` is
+            measured; None for some that the model writes itself.
+        training: Data and figures for the card, as of `training_facts`.
+        card_notes: The deployer's own text for the card, Markdown.
         **settings: Fields of `GenerationSettings` that shall differ from
-            their defaults, one value each.
+            their defaults, one value each, for the signatures that don't
+            take them.
 
     Returns:
         The path of the new version folder.
 
     Raises:
-        ValueError: A setting breaks its rule, the model isn't built, or the
-            tokenizer has ids that the model doesn't know.
+        ValueError: A setting breaks its rule or the policy's, the model isn't
+            built, or the tokenizer has ids that the model doesn't know.
         OSError: The folder can't be written, or is full. Nothing is left
             behind.
 
@@ -58,108 +85,104 @@ def export_saved_model(model, tokenizer, directory, **settings) -> str:
     >>> export_saved_model(model, tokenizer, "saved_models/gpt", top_k=40)
     'saved_models/gpt/1'
     """
-    check_vocabulary(model, tokenizer)
     if not model.built:
         raise ValueError(
             "A model must be built before its export: call it on token ids "
             f"or load its weights. Received: {model.name}, which is not built."
         )
-    signatures = _signatures(model, tokenizer, make_settings(1, **settings))
+    served = with_precision(model, dtype, quantize)
+    signatures = make_signatures(served, tokenizer, policy, **settings)
     functions = {
         name: signature.trace() for name, signature in signatures.items()
     }
+    about = About(
+        name=pathlib.Path(directory).resolve().name,
+        dtype=served.dtype_policy.name,
+        quantization=quantize or "none",
+        loss=_loss(model, served, tokenizer, loss_texts),
+        training=training or {},
+        notes=card_notes,
+    )
+    card = model_card(model, tokenizer, functions, settings, policy, about)
+    requests = make_warm_up(
+        {name: signature.inputs for name, signature in signatures.items()},
+        max_new_tokens=policy.max_new_tokens,
+    )
 
     def write(folder):
-        resources = _resources(model, tokenizer)
-        tf.saved_model.save(resources, folder, signatures=functions)
-        _write_assets(folder, model, tokenizer, settings)
+        _write_graph(folder, served, tokenizer, functions)
+        write_warm_up(os.path.join(folder, WARM_UP_FILE), about.name, requests)
+        write_model_card(folder, card)
+        write_checksums(folder)
 
     return write_next_version(directory, write)
 
 
-class _Signature(NamedTuple):
-    """A function from named tensors to a dictionary of tensors."""
-
-    function: Callable
-    inputs: tuple[tf.TensorSpec, ...]
-
-    def trace(self):
-        return tf.function(self.function).get_concrete_function(*self.inputs)
-
-
-def _signatures(
-    model, tokenizer, settings: GenerationSettings
-) -> dict[str, _Signature]:
-    decoder = Decoder(model, tokenizer.end_of_text_id, tokenizer.vocab_size)
-
-    def complete(prompts):
-        token_ids = tokenizer.tokenize(prompts)
-        generated = decoder.generate(
-            token_ids.to_tensor(),
-            tf.cast(token_ids.row_lengths(), tf.int32),
-            _for_rows(settings, tf.shape(prompts)[0]),
-        )
-        completions = tokenizer.detokenize(
-            generated.token_ids, generated.lengths
-        )
-        # JSON can't hold what is not UTF-8.
-        return {
-            "completions": tf.strings.unicode_transcode(
-                completions, "UTF-8", "UTF-8", errors="replace"
-            )
-        }
-
-    def logits(token_ids):
-        length = tf.shape(token_ids)[1]
-        check = tf.debugging.assert_less_equal(
-            length,
-            model.max_length,
-            message="A sequence must not be longer than the model's "
-            f"max_length={model.max_length}.",
-        )
-        with tf.control_dependencies([check]):
-            token_ids = tf.identity(token_ids)
-        return {"logits": model(token_ids, training=False)}
-
-    return {
-        "serving_default": _Signature(
-            complete, (tf.TensorSpec([None], tf.string, "prompts"),)
-        ),
-        "logits": _Signature(
-            logits, (tf.TensorSpec([None, None], tf.int32, "token_ids"),)
-        ),
-    }
-
-
-def _for_rows(settings: GenerationSettings, batch_size) -> GenerationSettings:
-    """Gives every row of a batch the one value that a setting has."""
-    return GenerationSettings(
-        *(tf.broadcast_to(value, [batch_size]) for value in settings)
-    )
-
-
-def _resources(model, tokenizer) -> tf.Module:
-    """Returns all that the signatures read from outside of their graphs.
+def _write_graph(folder, model, tokenizer, functions):
+    """Writes the graph, and what the signatures read from outside of it.
 
     Variables, not the model: what it has for its training stays out.
     """
     resources = tf.Module()
     resources.weights = [weight.value for weight in model.weights]
     resources.tokenizer = tokenizer
-    return resources
+    with tempfile.TemporaryDirectory() as temporary:
+        tokenizer.save(temporary)
+        path = os.path.join(temporary, "tokenizer.json")
+        resources.vocabulary = tf.saved_model.Asset(path)
+        tf.saved_model.save(resources, folder, signatures=functions)
 
 
-def _write_assets(folder, model, tokenizer, settings):
-    folder = os.path.join(folder, "assets.extra")
-    tokenizer.save(folder)
-    config = {
-        "model": model.get_config(),
-        "generation": {
-            name: np.asarray(settings.get(name, setting.default)).item()
-            for name, setting in SETTINGS.items()
-        },
+def _loss(model, served, tokenizer, texts):
+    """Measures what dtype and quantization cost, in nats per token."""
+    if served is model:
+        return None
+    token_ids = (
+        _written(model, tokenizer)
+        if texts is None
+        else _windows(tokenizer, texts, model.max_length)
+    )
+    difference = loss_difference(model, served, token_ids)
+    source = "texts of the model's own" if texts is None else "given texts"
+    return {
+        **difference._asdict(),
+        "tokens": int(token_ids[:, 1:].size),
+        "measured_on": source,
     }
-    path = os.path.join(folder, CONFIG_FILE)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(config, file, indent=1)
-        file.write("\n")
+
+
+_SAMPLES = 32
+_MAX_WINDOWS = 512
+
+
+def _written(model, tokenizer):
+    """Returns ids that the model draws, one row after another cut even."""
+    results = TextGenerator(model, tokenizer).generate(
+        [""] * _SAMPLES,
+        seed=range(_SAMPLES),
+        max_new_tokens=min(model.max_length, 256),
+        overflow="roll",
+    )
+    ids = []
+    for result in results:
+        ids += [tokenizer.end_of_text_id, *result.token_ids]
+    return _cut_even(ids, min(model.max_length, 256))
+
+
+def _windows(tokenizer, texts, length):
+    ids = []
+    for text in texts:
+        ids += [tokenizer.end_of_text_id, *tokenizer.encode(text)]
+    return _cut_even(ids, length)
+
+
+def _cut_even(ids, length):
+    """Returns `(rows, length)` int32; what is left over falls away."""
+    length = min(length, len(ids))
+    rows = min(len(ids) // length, _MAX_WINDOWS)
+    if length < 2:
+        raise ValueError(
+            "The texts to measure a loss on must have at least one token. "
+            f"Received: {len(ids) - 1} tokens"
+        )
+    return np.array(ids[: rows * length], np.int32).reshape(rows, length)

@@ -20,8 +20,8 @@ from gpt_keras.generation.settings import SETTINGS
 
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000  # TF Serving refuses a version with more
-# As in saved_models/batching_parameters.txt: a server pads to one of these.
-ALLOWED_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+# Up to `max_batch_size` in saved_models/batching_parameters.txt.
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 NEW_TOKENS = 4  # enough for every step of the loop, and cheap
 
 
@@ -39,7 +39,7 @@ class WarmUpRequest(NamedTuple):
 
 def make_warm_up(
     signatures: Mapping[str, Sequence[tf.TensorSpec]],
-    batch_sizes: Sequence[int] = ALLOWED_BATCH_SIZES,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
     max_new_tokens: int | None = None,
 ) -> list[WarmUpRequest]:
     """Makes a request for every signature and batch size.

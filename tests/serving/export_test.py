@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -11,83 +12,57 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.generation.watermark import Watermark
 from gpt_keras.model import GPTModel
+from gpt_keras.serving.checksums import verify_checksums
+from gpt_keras.serving.export import SERVING_POLICY
 from gpt_keras.serving.export import export_saved_model
+from gpt_keras.serving.signatures import make_signatures
+from gpt_keras.serving.warm_up import make_warm_up
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
 TEXT = "the cat sat on the mat. ein Häuschen; 猫坐在垫子上 don't stop"
-SETTINGS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
-PROMPTS = [
-    "the cat",
-    "",
-    "ein Häuschen",
-    "猫 <|endoftext|>",
-    "the cat",
-    "on and on " * 30,
-    "\N{GRINNING FACE}\0\n  x",
-]
-TOKEN_IDS = [[1, 2, 3, 4], [200, 0, 5, 261]]
-
-LOAD = """
-import json, sys
-import numpy as np
+DEFAULTS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
+PROMPTS = ["the cat", "", "猫坐", "ein Häuschen " * 9, "\0 <|endoftext|>"]
+# One signature after the other, in a process of its own.
+LOADED = """
+import pickle, sys
 import tensorflow as tf
-from tensorflow.core.framework import op_def_pb2
-from tensorflow.python.client import pywrap_tf_session
-path, prompts, token_ids = json.loads(sys.argv[1])
-buffer = pywrap_tf_session.TF_GetAllOpList()
-ops = op_def_pb2.OpList.FromString(pywrap_tf_session.TF_GetBuffer(buffer))
+path, requests, answers = sys.argv[1:]
 functions = tf.saved_model.load(path).signatures
-complete = lambda texts: functions["serving_default"](
-    prompts=tf.constant(texts, tf.string))["completions"].numpy()
-answer = {
-    "core_ops": [op.name for op in ops.op],
-    "signatures": sorted(functions),
-    "completions": [text.decode() for text in complete(prompts)],
-    "single": [complete([text])[0].decode() for text in prompts],
-    "not_utf8": complete([b"\\xff\\xfea"])[0].decode(),
-    "empty": complete([]).tolist(),
-    "logits": functions["logits"](token_ids=tf.constant(token_ids))[
-        "logits"].numpy().tolist(),
-}
+def call(name, inputs):
+    specs = functions[name].structured_input_signature[1]
+    return {key: value.numpy() for key, value in functions[name](**{
+        key: tf.constant(value, specs[key].dtype)
+        for key, value in inputs.items()}).items()}
 """
-
-LOAD_V1 = """
-import json, sys
-import numpy as np
+SESSION = """
+import pickle, sys
 import tensorflow as tf
-path, prompts, token_ids = json.loads(sys.argv[1])
+path, requests, answers = sys.argv[1:]
 tf.compat.v1.disable_eager_execution()
-with tf.compat.v1.Session(graph=tf.Graph()) as session:
+session = tf.compat.v1.Session(graph=tf.Graph())
+with session.graph.as_default():
     loaded = tf.compat.v1.saved_model.load(session, ["serve"], path)
-    def run(name, **feeds):
-        signature = loaded.signature_def[name]
-        return session.run(
-            {key: info.name for key, info in signature.outputs.items()},
-            {signature.inputs[key].name: feed for key, feed in feeds.items()})
-    complete = lambda texts: run(
-        "serving_default", prompts=np.array(texts, object))["completions"]
-    answer = {
-        "signatures": sorted(set(loaded.signature_def) & {
-            "logits", "serving_default"}),
-        "completions": [text.decode() for text in complete(prompts)],
-        "single": [complete([text])[0].decode() for text in prompts],
-        "not_utf8": complete([b"\\xff\\xfea"])[0].decode(),
-        "empty": complete([]).tolist(),
-        "logits": run("logits", token_ids=np.array(token_ids, np.int32))[
-            "logits"].tolist(),
-    }
+def call(name, inputs):
+    signature = loaded.signature_def[name]
+    return session.run(
+        {key: info.name for key, info in signature.outputs.items()},
+        {signature.inputs[key].name: value for key, value in inputs.items()})
 """
-
-REPORT = """
-answer["imported"] = [
-    name for name in sys.modules
-    if name.split(".")[0] in (
-        "gpt_keras", "tensorflow_text", "tokenizers")]
-print("ANSWER", json.dumps(answer))
+ANSWER = """
+with open(requests, "rb") as file:
+    results = [call(name, inputs) for name, inputs in pickle.load(file)]
+imported = [name for name in sys.modules if name.split(".")[0] in (
+    "gpt_keras", "tensorflow_text", "tokenizers")]
+with open(answers, "wb") as file:
+    pickle.dump((results, imported), file)
 """
 
 
@@ -120,40 +95,68 @@ def model(tokenizer):
 @pytest.fixture(scope="module")
 def exported(model, tokenizer, tmp_path_factory):
     directory = tmp_path_factory.mktemp("saved_models") / "gpt"
-    return export_saved_model(model, tokenizer, directory, **SETTINGS)
+    return export_saved_model(model, tokenizer, directory, **DEFAULTS)
 
 
 @pytest.fixture(scope="module")
-def generator(model, tokenizer):
-    return TextGenerator(model, tokenizer)
+def signatures(model, tokenizer):
+    return make_signatures(model, tokenizer, SERVING_POLICY, **DEFAULTS)
 
 
-def start(script, path):
-    arguments = json.dumps([path, PROMPTS, TOKEN_IDS])
-    return subprocess.Popen(
-        [sys.executable, "-I", "-c", script + REPORT, arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
-        text=True,
-    )
-
-
-def answer_of(process):
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-3000:]
-    line = next(x for x in output.splitlines() if x.startswith("ANSWER "))
-    return json.loads(line.removeprefix("ANSWER "))
-
-
-@pytest.fixture(scope="module")
-def answers(exported):
-    """What fresh processes get out of the export."""
-    scripts = {"loaded": LOAD, "session": LOAD_V1}
-    processes = {
-        name: start(script, exported) for name, script in scripts.items()
+def requests_for(signatures):
+    """Every signature with a few rows, and what one would ask it."""
+    inputs = {name: signature.inputs for name, signature in signatures.items()}
+    requests = [tuple(one) for one in make_warm_up(inputs, [1, 5])]
+    for _, columns in requests:
+        if "seed" in columns:  # none is drawn
+            columns["seed"] = np.arange(len(columns["seed"]))
+    prompts = np.array([text.encode() for text in PROMPTS], object)
+    requests.append(("serving_default", {"prompts": prompts}))
+    columns = {
+        name: np.full(len(PROMPTS), setting.default)
+        for name, setting in SETTINGS.items()
     }
-    return {name: answer_of(process) for name, process in processes.items()}
+    columns |= {"prompts": prompts, "seed": np.arange(len(PROMPTS))}
+    columns["stop"] = np.array(["at" + SEPARATOR + "。"] * 5)
+    columns["overflow"] = np.array(["roll", "stop"] * 2 + ["roll"])
+    specs = {spec.name: spec for spec in signatures["generate"].inputs}
+    columns = {
+        key: np.array(value).astype(specs[key].dtype.as_numpy_dtype)
+        for key, value in columns.items()
+    }
+    requests.append(("generate", columns))
+    return requests
+
+
+@pytest.fixture(scope="module")
+def requests(signatures):
+    return requests_for(signatures)
+
+
+@pytest.fixture(scope="module")
+def answers(exported, requests, tmp_path_factory):
+    """What fresh processes get out of the export."""
+    folder = tmp_path_factory.mktemp("answers")
+    with open(folder / "requests", "wb") as file:
+        pickle.dump(requests, file)
+    paths = [exported, str(folder / "requests")]
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-I", "-c", script + ANSWER]
+            + [*paths, str(folder / name)],
+            stderr=subprocess.PIPE,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+            text=True,
+        )
+        for name, script in {"loaded": LOADED, "session": SESSION}.items()
+    }
+    results = {}
+    for name, process in processes.items():
+        errors = process.communicate(timeout=300)[1]
+        assert process.returncode == 0, errors[-3000:]
+        with open(folder / name, "rb") as file:
+            results[name] = pickle.load(file)
+    return results
 
 
 @pytest.fixture(scope="module", params=["loaded", "session"])
@@ -162,35 +165,47 @@ def answer(request, answers):
 
 
 def test_nothing_but_tensorflow_is_needed(answer):
-    assert answer["imported"] == []
+    assert answer[1] == []
 
 
-def test_the_signatures(answer):
-    assert answer["signatures"] == ["logits", "serving_default"]
+def test_every_signature_gives_what_the_model_gives_in_python(
+    answer, signatures, requests
+):
+    functions = {name: one.trace() for name, one in signatures.items()}
+    for (name, inputs), result in zip(requests, answer[0], strict=True):
+        specs = signatures[name].inputs
+        tensors = [tf.constant(inputs[x.name], x.dtype) for x in specs]
+        expected = functions[name](*tensors)
+        assert set(result) == set(expected)
+        for key, value in expected.items():
+            got, value = result[key], value.numpy()
+            assert got.shape == value.shape and got.dtype == value.dtype
+            if value.dtype == np.float32:
+                np.testing.assert_allclose(got, value, atol=1e-5)
+            else:
+                assert got.tolist() == value.tolist(), (name, key)
 
 
-def test_completions_equal_those_of_the_model(answer, generator):
-    expected = generator.generate(PROMPTS, **SETTINGS)
-    assert answer["completions"] == [row.text for row in expected]
-    assert any(row.text for row in expected)
-
-
-def test_a_row_does_not_depend_on_its_batch(answer):
-    assert answer["single"] == answer["completions"]
-
-
-def test_logits_equal_those_of_the_model(answer, model):
-    expected = model(np.array(TOKEN_IDS, np.int32)).numpy()
-    np.testing.assert_allclose(answer["logits"], expected, atol=1e-5)
-
-
-def test_bytes_that_are_not_text_are_replaced(answer, generator):
-    expected = generator.generate("\ufffd\ufffda", **SETTINGS)
-    assert answer["not_utf8"] == expected.text
-
-
-def test_an_empty_batch_gets_an_empty_answer(answer):
-    assert answer["empty"] == []
+def test_completions_equal_those_of_the_generator(
+    answer, requests, model, tokenizer
+):
+    generator = TextGenerator(model, tokenizer)
+    *_, default, result = answer[0]
+    expected = generator.generate(PROMPTS, **DEFAULTS)
+    texts = [text.decode() for text in default["completions"]]
+    assert texts == [row.text for row in expected]
+    expected = generator.generate(
+        PROMPTS,
+        seed=range(5),
+        stop=["at", "。"],
+        overflow=["roll", "stop", "roll", "stop", "roll"],
+    )
+    texts = [text.decode() for text in result["completions"]]
+    assert texts == [row.text for row in expected]
+    assert [reason.decode() for reason in result["finish_reason"]] == [
+        row.finish_reason for row in expected
+    ]
+    assert any(texts)
 
 
 def read_graph(path):
@@ -201,103 +216,49 @@ def read_graph(path):
     return meta_graph
 
 
-def served_nodes(meta_graph):
-    """The nodes of all that a signature can reach."""
-    library = {
-        f.signature.name: f for f in meta_graph.graph_def.library.function
-    }
-    nodes = {node.name: node for node in meta_graph.graph_def.node}
-    open_names = [
-        info.name.split(":")[0]
-        for name in ("serving_default", "logits")
-        for info in meta_graph.signature_def[name].outputs.values()
-    ]
-    seen, open_functions, reached = set(), [], []
-    while open_names:
-        node = nodes[open_names.pop().lstrip("^").split(":")[0]]
-        if node.name not in seen:
-            seen.add(node.name)
-            reached.append(node)
-            open_names += node.input
-    for node in reached:  # grows while it is read
-        for value in node.attr.values():
-            open_functions += [f.name for f in (value.func, *value.list.func)]
-        while open_functions:
-            name = open_functions.pop()
-            if name in library and ("function", name) not in seen:
-                seen.add(("function", name))
-                reached += library[name].node_def
-    return reached
-
-
-def test_the_served_graph_has_core_ops_without_state(exported, answers):
-    nodes = served_nodes(read_graph(exported))
-    names = {node.op for node in nodes}
-    assert len(nodes) > 500 and {"While", "TopKV2", "ReadVariableOp"} <= names
-    forbidden = ("Assign", "MutableHashTable", "PyFunc", "EagerPyFunc", "Xla")
-    forbidden += ("RandomUniform", "Stateful", "StatelessRandom", "Mutable")
-    allowed = {"StatefulPartitionedCall"}
-    assert [n for n in names - allowed if n.startswith(forbidden)] == []
-    assert names <= set(answers["loaded"]["core_ops"])
-    assert not any(
-        node.attr[key].b
+def largest_constant(meta_graph):
+    graph = meta_graph.graph_def
+    functions = [function.node_def for function in graph.library.function]
+    return max(
+        node.attr["value"].tensor.ByteSize()
+        for nodes in [graph.node, *functions]
         for node in nodes
-        for key in ("_XlaMustCompile", "_XlaCompile")
+        if node.op == "Const"
     )
 
 
-def test_rows_come_first_in_every_signature(exported):
-    signatures = read_graph(exported).signature_def
-    for name in ("serving_default", "logits"):
-        tensors = [
-            *signatures[name].inputs.values(),
-            *signatures[name].outputs.values(),
-        ]
+def test_rows_come_first_in_every_signature(exported, signatures):
+    served = dict(read_graph(exported).signature_def)
+    served.pop("__saved_model_init_op")
+    assert set(served) == set(signatures)
+    for signature in served.values():
+        tensors = [*signature.inputs.values(), *signature.outputs.values()]
         assert tensors
         for tensor in tensors:
             assert tensor.tensor_shape.dim[0].size == -1
 
 
-def test_inputs_and_outputs_have_their_names_and_types(exported):
-    signatures = read_graph(exported).signature_def
-    described = {
-        name: {
-            key: (
-                tf.dtypes.as_dtype(info.dtype).name,
-                len(info.tensor_shape.dim),
-            )
-            for key, info in (
-                *signatures[name].inputs.items(),
-                *signatures[name].outputs.items(),
-            )
-        }
-        for name in ("serving_default", "logits")
-    }
-    assert described == {
-        "serving_default": {
-            "prompts": ("string", 1),
-            "completions": ("string", 1),
-        },
-        "logits": {"token_ids": ("int32", 2), "logits": ("float32", 3)},
-    }
-
-
-def test_the_assets_say_what_was_exported(exported, model, tokenizer):
-    folder = os.path.join(exported, "assets.extra")
+def test_the_folder_says_what_was_exported(exported, model, tokenizer):
+    folder = os.path.join(exported, "assets")
     assert load_tokenizer(folder).fingerprint == tokenizer.fingerprint
-    with open(os.path.join(folder, "config.json")) as file:
-        config = json.load(file)
-    assert GPTModel.from_config(config["model"]).get_config() == (
-        model.get_config()
-    )
-    assert config["generation"] == {
-        "max_new_tokens": 12,
-        "temperature": 1.3,
-        "top_k": 200,
-        "top_p": 1.0,
-        "seed": 4,
-        "overflow": "stop",
+    assert verify_checksums(exported) == []
+    folder = os.path.join(exported, "assets.extra")
+    assert sorted(os.listdir(folder)) == [
+        "MODEL_CARD.md",
+        "SHA256SUMS",
+        "model_card.json",
+        "tf_serving_warmup_requests",
+    ]
+    with open(os.path.join(folder, "model_card.json")) as file:
+        card = json.load(file)
+    assert card["name"] == "gpt" and card["defaults"]["temperature"] == 1.3
+    assert card["weights"] == {
+        "dtype": "float32",
+        "quantization": "none",
+        "loss": None,
     }
+    configuration = card["model"]["configuration"]
+    assert GPTModel.from_config(configuration).d_model == model.d_model
 
 
 @pytest.fixture(scope="module")
@@ -320,11 +281,67 @@ def test_the_next_export_is_version_2_and_has_no_weights_as_constants(
         for entry in os.scandir(os.path.join(path, "variables"))
     )
     assert weights <= written < 1.05 * weights
-    assert os.path.getsize(os.path.join(path, "saved_model.pb")) < weights / 3
+    assert largest_constant(read_graph(path)) < 10_000  # bytes
     loaded = tf.saved_model.load(path).signatures["serving_default"]
     completions = loaded(prompts=tf.constant(["abc"]))["completions"].numpy()
     expected = TextGenerator(model, characters).generate("abc", temperature=0)
     assert completions[0].decode() == expected.text
+
+
+@pytest.mark.parametrize(
+    ("precision", "factor"),
+    [({"dtype": "bfloat16"}, 0.5), ({"quantize": "int8"}, 0.25)],
+)
+def test_precision_is_measured_and_told(
+    precision, factor, characters, tmp_path
+):
+    model = GPTModel(30, 256, 2, 1024, 32, num_layers=1)
+    model(np.zeros((1, 1), np.int32))
+    path = export_saved_model(
+        model, characters, tmp_path / "gpt", **precision, loss_texts=["abc"] * 9
+    )
+    with open(os.path.join(path, "assets.extra", "model_card.json")) as file:
+        weights = json.load(file)["weights"]
+    expected = {"dtype": "float32", "quantization": "none"}
+    names = {"quantize": "quantization"}
+    expected |= {names.get(key, key): x for key, x in precision.items()}
+    assert {key: weights[key] for key in expected} == expected
+    loss = weights["loss"]
+    assert loss["measured_on"] == "given texts" and loss["tokens"] > 20
+    assert abs(loss["difference"]) < 0.1
+    assert loss["loss"] - loss["reference_loss"] == pytest.approx(
+        loss["difference"], abs=1e-6
+    )
+    size = sum(
+        entry.stat().st_size
+        for entry in os.scandir(os.path.join(path, "variables"))
+    )
+    assert size < model.count_params() * 4 * factor * 1.1
+
+
+def test_a_policy_holds_in_the_export(model, tokenizer, tmp_path):
+    policy = Policy(
+        max_prompt_bytes=20,
+        max_new_tokens=30,
+        banned=("a", "e"),
+        repetition_guard=3,
+        redact=("email", "phone", "key"),
+        refuse=("mat",),
+        watermark=Watermark(key=9),
+    )
+    path = export_saved_model(
+        model, tokenizer, tmp_path / "gpt", policy=policy, max_new_tokens=25
+    )
+    functions = tf.saved_model.load(path).signatures
+    prompts = ["the cat", "the MAT", "x" * 21]
+    made = functions["serving_default"](prompts=tf.constant(prompts))
+    texts = [text.decode() for text in made["completions"].numpy()]
+    generator = TextGenerator(model, tokenizer, policy)
+    expected = generator.generate(prompts[:2], max_new_tokens=25)
+    assert texts == [*(row.text for row in expected), ""]
+    assert texts[1] == policy.refusal_text
+    with open(os.path.join(path, "assets.extra", "model_card.json")) as file:
+        assert json.load(file)["policy"]["watermark"] is True
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(
@@ -348,23 +365,19 @@ def test_bad_arguments_are_refused_before_anything_is_written(
     with pytest.raises(ValueError, match="top_p=3"):
         export_saved_model(model, tokenizer, directory, top_p=3)
     with pytest.raises(ValueError, match="model.vocab_size=29"):
-        export_saved_model(
-            GPTModel(29, 16, 2, 32, 32, num_layers=1), tokenizer, directory
-        )
+        export_saved_model(make_model(characters), tokenizer, directory)
     with pytest.raises(ValueError, match="not built"):
         export_saved_model(
             GPTModel(29, 16, 2, 32, 32, num_layers=1), characters, directory
         )
+    with pytest.raises(ValueError, match="max_new_tokens=2000"):
+        export_saved_model(model, tokenizer, directory, max_new_tokens=2000)
+    with pytest.raises(ValueError, match="float16"):
+        export_saved_model(model, tokenizer, directory, dtype="float16")
+    with pytest.raises(ValueError, match="int4"):
+        export_saved_model(model, tokenizer, directory, quantize="int4")
+    with pytest.raises(ValueError, match="at least one token"):
+        export_saved_model(
+            model, tokenizer, directory, quantize="int8", loss_texts=[""]
+        )
     assert not directory.exists()
-
-
-def test_logits_refuse_what_the_model_cannot_read(exported):
-    logits = tf.saved_model.load(exported).signatures["logits"]
-    error = tf.errors.InvalidArgumentError
-    with pytest.raises(error, match="max_length=32"):
-        logits(token_ids=tf.zeros([1, 33], tf.int32))
-    with pytest.raises(error, match="vocab_size=262"):
-        logits(token_ids=tf.constant([[262]]))
-    with pytest.raises(error, match="vocab_size=262"):
-        logits(token_ids=tf.constant([[-1]]))
-    assert logits(token_ids=tf.zeros([0, 4], tf.int32))["logits"].shape[0] == 0

@@ -9,7 +9,7 @@ from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import check_settings
-from gpt_keras.serving.warm_up import ALLOWED_BATCH_SIZES
+from gpt_keras.serving.warm_up import BATCH_SIZES
 from gpt_keras.serving.warm_up import MAX_RECORDS
 from gpt_keras.serving.warm_up import NEW_TOKENS
 from gpt_keras.serving.warm_up import WARM_UP_FILE
@@ -68,7 +68,7 @@ def test_every_signature_has_every_batch_size(records):
         }
         found.append((request.model_spec.signature_name, *sizes))
     assert found == [
-        (name, size) for name in SIGNATURES for size in ALLOWED_BATCH_SIZES
+        (name, size) for name in SIGNATURES for size in BATCH_SIZES
     ]
 
 
