@@ -23,9 +23,16 @@ READS_TREE = (
     "build_files_test.py",
     "docs_test.py",
     "packaging_test.py",
+    "serving_config_test.py",
 )
 # Folders whose tests may take more than Bazel's five minutes.
-LARGE = ("tests/cli", "tests/generation", "tests/serving", "tests/training")
+LARGE = (
+    "tests/cli",
+    "tests/generation",
+    "tests/serving",
+    "tests/tools",
+    "tests/training",
+)
 
 _ROOT_BUILD = """\
 package(default_visibility = ["//visibility:public"])
@@ -41,7 +48,7 @@ filegroup(
         ],
         exclude = ["bazel-*"],
     ) + [
-        "//saved_models:README.md",
+        "//saved_models:configuration",
 {trees}    ],
 )
 """
@@ -99,7 +106,7 @@ def dependencies(root: pathlib.Path, file: pathlib.Path) -> set[pathlib.Path]:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 found.add(_module(root, name) or package)
-    if file.parts[0] == "tests":
+    if file.parts[0] in ("tests", "tools"):
         found |= _run_by_name(root, file, tree)
     if file.name.endswith("_test.py"):
         conftests = [folder / "conftest.py" for folder in file.parents]
@@ -118,16 +125,13 @@ def _module(root, name):
 
 
 def _run_by_name(root, file, tree):
-    """Returns what a test's strings name for a process of its own.
+    """Returns what a file's strings name for a process of its own.
 
-    That is a file beside the test, or modules, whose packages the process
+    That is a file beside it, or modules, whose packages the process
     imports as well.
     """
-    statements = [x for x in ast.walk(tree) if not isinstance(x, ast.Expr)]
-    children = [y for x in statements for y in ast.iter_child_nodes(x)]
-    values = [x.value for x in children if isinstance(x, ast.Constant)]
     found = set()
-    for text in [value for value in values if isinstance(value, str)]:
+    for text in _strings(tree):
         if text.endswith(".py") and (root / file.parent / text).exists():
             found.add(file.parent / text)
         for name in _MODULE_NAME.findall(text):
@@ -135,6 +139,21 @@ def _run_by_name(root, file, tree):
             names = [".".join(parts[: i + 1]) for i in range(len(parts))]
             found |= {_module(root, name) for name in names}
     return found
+
+
+def _sources_beside(root, file):
+    """Returns what a file's strings name that lies beside it, but Python."""
+    tree = ast.parse((root / file).read_text(encoding="utf-8"))
+    names = {text for text in _strings(tree) if text.endswith(".cc")}
+    return sorted(x for x in names if (root / file.parent / x).exists())
+
+
+def _strings(tree):
+    """Returns the strings of a file, docstrings aside."""
+    statements = [x for x in ast.walk(tree) if not isinstance(x, ast.Expr)]
+    children = [y for x in statements for y in ast.iter_child_nodes(x)]
+    values = [x.value for x in children if isinstance(x, ast.Constant)]
+    return [value for value in values if isinstance(value, str)]
 
 
 def _target(root, file):
@@ -162,6 +181,7 @@ def _target(root, file):
         "py_binary" if is_program else "py_library",
         name=name,
         srcs=[file.name],
+        data=_sources_beside(root, file),
         imports=["."] if str(folder) in IMPORT_ROOTS else None,
         legacy_create_init=0 if is_program else None,
         deps=deps,

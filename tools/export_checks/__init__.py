@@ -1,0 +1,1 @@
+"""What `tools.check_export` is made of."""
