@@ -4,11 +4,18 @@
         --output=saved_models/quickstart
 """
 
+import glob
+import pathlib
+
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.serving.export import MAX_NEW_TOKENS
+from gpt_keras.serving.export import MAX_PROMPT_BYTES
 from gpt_keras.serving.export import export_saved_model
+from gpt_keras.serving.training_facts import training_facts
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training.model_folder import load_model
 
@@ -30,14 +37,72 @@ def define_flags(values):
         required=True,
     )
     sampling.define_flags(values)
+    safety.define_flags(values)
+    _define_limits(values)
+    _define_precision(values)
+    flags.DEFINE_string(
+        "card_notes",
+        None,
+        "File with a text of your own for the model card.",
+        flag_values=values,
+    )
+
+
+def _define_limits(values):
+    flags.DEFINE_integer(
+        "max_prompt_bytes",
+        MAX_PROMPT_BYTES,
+        "A longer prompt is invalid.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "new_tokens_limit",
+        MAX_NEW_TOKENS,
+        "To ask for more new tokens is invalid.",
+        flag_values=values,
+    )
+
+
+def _define_precision(values):
+    flags.DEFINE_enum(
+        "dtype",
+        None,
+        ["float32", "bfloat16"],
+        "Of weights and computation; as trained by default.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "quantize",
+        None,
+        ["int8"],
+        "Of the weight matrices; not at all by default.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "loss_text",
+        None,
+        "Files, by a pattern, on which the loss by `dtype` and `quantize` is "
+        "measured; on text that the model writes by default.",
+        flag_values=values,
+    )
 
 
 def main(values):
     """Prints the path of the new version."""
+    limits = {
+        "max_prompt_bytes": values.max_prompt_bytes,
+        "max_new_tokens": values.new_tokens_limit,
+    }
     path = export_saved_model(
         load_model(values.model_dir),
         load_tokenizer(values.model_dir),
         values.output,
+        policy=safety.policy(values, **limits),
+        dtype=values.dtype,
+        quantize=values.quantize,
+        loss_texts=_texts(values.loss_text),
+        training=training_facts(values.model_dir),
+        card_notes=_read(values.card_notes) if values.card_notes else "",
         **sampling.settings(values),
     )
     print(path)
@@ -46,3 +111,18 @@ def main(values):
 def run():
     """Runs the program."""
     program.run(define_flags, main)
+
+
+def _texts(pattern):
+    if pattern is None:
+        return None
+    paths = sorted(glob.glob(pattern, recursive=True))
+    if not paths:
+        raise ValueError(
+            f"`loss_text` must match a file. Received: {pattern!r}"
+        )
+    return [_read(path) for path in paths]
+
+
+def _read(path):
+    return pathlib.Path(path).read_text(encoding="utf-8")

@@ -3,13 +3,23 @@
 from absl import flags
 
 from gpt_keras.generation.settings import SETTINGS
+from gpt_keras.generation.settings import TEXTS
 
 _HELP = {
     "max_new_tokens": "The most tokens to write.",
     "temperature": "0 always takes the likeliest token.",
     "top_k": "Draw among so many likeliest tokens; 0: all.",
     "top_p": "Draw among the fewest with this probability; 1: all.",
-    "seed": "The same seed writes the same text.",
+    "min_p": "Draw among tokens with this share of the likeliest one's "
+    "probability; 0: all.",
+    "repetition_penalty": "Makes tokens of prompt and text less likely; 1: "
+    "off.",
+    "frequency_penalty": "Taken off a token's logit each time it came; 0: off.",
+    "presence_penalty": "Taken off a token's logit once it came; 0: off.",
+    "no_repeat_ngram": "No run of so many tokens comes twice; 0: off.",
+    "seed": "The same seed writes the same text; -1 draws one.",
+    "stop": "End before this text; several times for several texts.",
+    "banned": "Never write this text; several times for several texts.",
     "overflow": "At the model's length: `stop`, or `roll` on from the newer "
     "half.",
 }
@@ -23,9 +33,11 @@ _DEFINE = {
 def define_flags(values) -> None:
     """Defines one flag for each setting."""
     for name, setting in SETTINGS.items():
-        _DEFINE[type(setting.default)](
-            name, setting.default, _HELP[name], flag_values=values
-        )
+        define = _DEFINE[type(setting.default)]
+        default = setting.default
+        if name in TEXTS:
+            define, default = flags.DEFINE_multi_string, []
+        define(name, default, _HELP[name], flag_values=values)
 
 
 def settings(values) -> dict:
