@@ -24,10 +24,23 @@ MODEL = """
     layers.decoder_block training.loss training.gradients training.exact_step
     model training.optimizers training.checkpoint training.model_folder
     training.run_log training.callbacks training.curves training.trainer
-    generation.settings generation.sampling generation.decoding
-    generation.text_generator serving.version_folder serving.export
+    generation.row_errors generation.settings generation.split_mix
+    generation.watermark generation.redaction generation.refusal
+    generation.policy generation.penalties generation.filters
+    generation.sampling generation.byte_search generation.token_table generation.text_matching
+    generation.text_rules generation.repetition_guard
+    generation.decoding_state generation.decoding generation.text_completion
+    generation.text_generator generation.scoring
+    serving.version_folder serving.checksums serving.training_facts
+    serving.signature_table serving.model_card_text serving.model_card
+    serving.warm_up serving.signatures serving.int8_matrix
+    serving.quantization serving.precision serving.export
 """.split()
-CLI = ["cli.program", "cli.sampling", "cli.train", "cli.generate", "cli.export"]
+CLI = """
+    cli.program cli.sampling cli.watermark_key cli.safety cli.train
+    cli.generate cli.export cli.detection cli.detect_watermark
+    cli.measure_watermark
+""".split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 
 FILES = {
