@@ -27,8 +27,8 @@ MODEL = """
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal
     generation.policy generation.penalties generation.filters
-    generation.sampling generation.byte_search generation.token_table generation.text_matching
-    generation.text_rules generation.repetition_guard
+    generation.sampling generation.byte_search generation.token_table
+    generation.text_matching generation.text_rules generation.repetition_guard
     generation.decoding_state generation.decoding generation.text_completion
     generation.text_generator generation.scoring
     serving.version_folder serving.checksums serving.training_facts
@@ -39,7 +39,7 @@ MODEL = """
 CLI = """
     cli.program cli.sampling cli.watermark_key cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
-    cli.measure_watermark
+    cli.measure_watermark cli.measure_export
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

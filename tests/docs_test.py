@@ -12,12 +12,20 @@ from typing import NamedTuple
 
 import pytest
 
+from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import export
 from gpt_keras.cli import generate
+from gpt_keras.cli import measure_export
+from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import program
 from gpt_keras.cli import train
 from gpt_keras.config import TrainConfig
+from gpt_keras.model import GPTModel
 from gpt_keras.recipes import RECIPES
+from gpt_keras.serving.signature_table import MEANINGS
+from gpt_keras.serving.signature_table import signature_table
+from gpt_keras.serving.signatures import make_signatures
+from gpt_keras.text.character_tokenizer import CharacterTokenizer
 
 ROOT = pathlib.Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -29,7 +37,16 @@ RUN = (
 PAGES = ("README.zh-CN.md", *RUN)
 INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
 # Flags of TF Serving and of absl, and the one that every program has.
-FOREIGN_FLAGS = {"rest_api_timeout_in_ms", "flagfile", "trace"}
+FOREIGN_FLAGS = {
+    "allow_version_labels_for_unavailable_models",
+    "flagfile",
+    "model_config_file_poll_wait_seconds",
+    "per_process_gpu_memory_fraction",
+    "rest_api_timeout_in_ms",
+    "tensorflow_inter_op_parallelism",
+    "tensorflow_intra_op_parallelism",
+    "trace",
+}
 
 
 class Block(NamedTuple):
@@ -170,11 +187,20 @@ def _flags_of_tools():
     """Returns the names of each tool's flags."""
     found = {
         tool.__name__.split(".")[-1]: {*program.parse(_all_optional(tool))}
-        for tool in (train, generate, export)
+        for tool in (
+            train,
+            generate,
+            export,
+            detect_watermark,
+            measure_watermark,
+            measure_export,
+        )
     }
-    source = (ROOT / "tools/complete.py").read_text(encoding="utf-8")
-    names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
-    return found | {"complete": set(names)}
+    for name in ("complete", "check_export"):
+        source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
+        names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
+        found[name] = set(names)
+    return found
 
 
 def _all_optional(tool):
@@ -214,6 +240,35 @@ def test_the_tables_of_flags_and_recipes_are_up_to_date():
     text = _text("docs/training.md")
     for table in (_recipes_table(), _flags_table()):
         assert table in text, f"docs/training.md should have\n\n{table}"
+
+
+def test_the_signatures_are_those_of_the_export():
+    tokenizer = CharacterTokenizer("ab")
+    model = GPTModel(4, 8, 2, 8, max_length=4, num_layers=1)
+    model.build((None, 4))
+    signatures = make_signatures(model, tokenizer)
+    functions = {name: one.trace() for name, one in signatures.items()}
+    rows, types = [], {}
+    for name, sides in signature_table(functions).items():
+        cells = [_codes(sides["inputs"]), _codes(sides["outputs"])]
+        rows.append(f"| `{name}` | {' | '.join(cells)} |\n")
+        for tensor in sides["inputs"] + sides["outputs"]:
+            types[tensor["name"]] = _type(tensor)
+    meanings = [
+        f"| `{name}` | {types[name]} | {meaning} |\n"
+        for name, meaning in MEANINGS.items()
+    ]
+    for table in ("".join(rows), "".join(meanings)):
+        assert table in _text("docs/serving.md"), f"should have\n\n{table}"
+
+
+def _codes(tensors):
+    return ", ".join(f"`{tensor['name']}`" for tensor in tensors)
+
+
+def _type(tensor):
+    sizes = ["batch", "length", "…"][: len(tensor["shape"])]
+    return f"{tensor['dtype']} ({', '.join(sizes)})"
 
 
 def _flags_table():

@@ -1,72 +1,39 @@
 """Host and graph give the same ids, and the ids the text, whatever it is."""
 
-import os
 import pathlib
-import pydoc_data.topics
 import random
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from text_testing import DATA
+from text_testing import PARTS
+from text_testing import english
+from text_testing import fuzzed_texts
+from text_testing import gpt2_files
 
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
 from gpt_keras.text.byte_pair_vocabulary import BYTE_CHARACTERS
 from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
-DATA = os.environ.get("GPT_KERAS_DATA")
-PARTS = ["'s", "'t", "'re", "'VE", "'ll", "'d", "’s", " 's", " ", "  ", "\n"]
-PARTS += ["\r\n", "\t", "\xa0", "\x85", "\u2028", "\u3000", "\x1c", "\x1d"]
-PARTS += ["\x1e", "\x1f", "\0", "\x7f", "\x9f", "👩\u200d👧", "👍🏽", "e\u0301"]
-PARTS += ["\u0300", "漢字", "한국어", "العربية", "١٢٣", "Ⅷ", "½", "㉈", "1234"]
-PARTS += ["ĴA", END_OF_TEXT, "<|user|>", "Hello", " world", "!!", "a", "ß"]
-PARTS += ["\ufeff", "\ufffd", "\uffff", "\u0378", "\U0010ffff", "\u200b"]
-
-
-def _english() -> str:
-    return "\n".join(pydoc_data.topics.topics.values())[:100_000]
-
-
-def _gpt2_files(folder: pathlib.Path) -> tuple[str, str]:
-    """GPT-2's own files, or small ones of the same form."""
-    if DATA:
-        gpt2 = pathlib.Path(DATA, "gpt2-bpe")
-        return str(gpt2 / "encoder.json"), str(gpt2 / "vocab.bpe")
-    train_byte_pair([_english()], 1000).save_gpt2_files(folder)
-    return str(folder / "vocab.json"), str(folder / "merges.txt")
-
 
 @pytest.fixture(scope="module", params=["gpt2", "trained"])
 def tokenizer(request, tmp_path_factory) -> BytePairTokenizer:
     if request.param == "gpt2":
-        files = _gpt2_files(tmp_path_factory.mktemp("gpt2"))
+        files = gpt2_files(tmp_path_factory.mktemp("gpt2"))
         return BytePairTokenizer.from_gpt2_files(*files)
     documents = [
-        _english(),
+        english(),
         "".join(PARTS) * 20,
         "床前明月光,疑是地上霜。" * 20,
     ]
     return train_byte_pair(documents, 700, special_tokens=["<|user|>"])
 
 
-def _fuzzed_texts(count: int) -> list[str]:
-    rng = random.Random(count)
-
-    def part():
-        if rng.random() < 0.6:
-            return rng.choice(PARTS) * rng.choice([1, 1, 1, 2, 3])
-        last = rng.choice([0x7F, 0x2FFF, 0xD7FF, 0x3FFFF, 0x10FFFF])
-        point = rng.randrange(last + 1)
-        return chr(point) if not 0xD800 <= point < 0xE000 else "?"
-
-    return [
-        "".join(part() for _ in range(rng.randrange(15))) for _ in range(count)
-    ]
-
-
 def _file_texts() -> list[str]:
     if not DATA:
-        return [_english()[i : i + 2000] for i in range(0, 50_000, 2000)]
+        return [english()[i : i + 2000] for i in range(0, 50_000, 2000)]
     folders = ("unicode/*.txt", "chinese-poetry/*.0.json", "csl-title/*.tsv")
     texts = []
     for pattern in folders:
@@ -96,7 +63,7 @@ def _check(tokenizer: BytePairTokenizer, texts: list[bytes]):
 
 
 def test_fuzzed_texts(tokenizer):
-    _check(tokenizer, [text.encode() for text in _fuzzed_texts(3000)])
+    _check(tokenizer, [text.encode() for text in fuzzed_texts(3000)])
 
 
 def test_text_of_files(tokenizer):
@@ -105,7 +72,7 @@ def test_text_of_files(tokenizer):
 
 def test_bytes_that_are_not_utf8(tokenizer):
     rng = random.Random(0)
-    cut = [text.encode()[1:-1] for text in _fuzzed_texts(500)]
+    cut = [text.encode()[1:-1] for text in fuzzed_texts(500)]
     _check(tokenizer, cut + [rng.randbytes(20) for _ in range(500)])
 
 
@@ -122,7 +89,7 @@ def test_long_words_beside_many_short_ones(tokenizer):
 
 
 def test_one_text_and_a_batch_give_the_same(tokenizer):
-    texts = _fuzzed_texts(50)
+    texts = fuzzed_texts(50)
     rows = tokenizer.encode_batch(texts)
     assert all(row.dtype == np.int32 for row in rows)
     assert [tokenizer.encode(x) for x in texts] == [r.tolist() for r in rows]
@@ -134,7 +101,7 @@ def test_without_a_graph_around_it(tokenizer):
 
 
 def test_published_counts(tmp_path):
-    tokenizer = BytePairTokenizer.from_gpt2_files(*_gpt2_files(tmp_path))
+    tokenizer = BytePairTokenizer.from_gpt2_files(*gpt2_files(tmp_path))
     assert tokenizer.end_of_text_id == tokenizer.vocab_size - 1
     if DATA:
         path = pathlib.Path(DATA, "tinyshakespeare", "input.txt")
@@ -147,7 +114,7 @@ def test_published_counts(tmp_path):
         assert counts == [301_966, 36_059]
     else:
         assert tokenizer.vocab_size == 1000
-        assert len(tokenizer.encode(_english())) < len(_english()) / 2.5
+        assert len(tokenizer.encode(english())) < len(english()) / 2.5
 
 
 def test_merges_are_used_in_their_order():

@@ -1,0 +1,138 @@
+"""Measures an exported version against its model in Python, side by side.
+
+    python -m tools.measure_export --model_dir=runs/quickstart \\
+        --version_dir=saved_models/quickstart/1
+
+Each repeat runs all of them in turn, with the same prompts, seeds and settings
+by the signature `generate`; the figures are medians over the repeats.
+"""
+
+import statistics
+import time
+
+import tensorflow as tf
+from absl import flags
+
+from gpt_keras.cli import program
+from gpt_keras.generation.settings import SETTINGS
+from gpt_keras.generation.settings import make_settings
+from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.text.tokenizer import load_tokenizer
+from gpt_keras.training.model_folder import load_model
+
+
+def define_flags(values):
+    """Defines the program's flags."""
+    for name, text in (
+        ("model_dir", "Folder of the model."),
+        ("version_dir", "Folder of a version that was exported from it."),
+    ):
+        flags.DEFINE_string(name, None, text, flag_values=values, required=True)
+    flags.DEFINE_list(
+        "batch_sizes", ["1", "8"], "Numbers of rows.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "new_tokens", 100, "Tokens to write in each row.", flag_values=values
+    )
+    flags.DEFINE_integer("repeats", 15, "Of each.", flag_values=values)
+    flags.DEFINE_string("prompt", "The", "Of each row.", flag_values=values)
+
+
+def main(values):
+    """Prints seconds a call, tokens per second and the ratio to Python."""
+    ways = {
+        "Python": _python(values.model_dir),
+        "SavedModel": _loaded(values.version_dir),
+        "v1 Session": _session(values.version_dir),
+    }
+    print("batch  way          seconds  tokens/s  of Python  same text")
+    for batch_size in map(int, values.batch_sizes):
+        for line in _compare(ways, batch_size, values):
+            print(line, flush=True)
+
+
+def run():
+    """Runs the program."""
+    program.run(define_flags, main)
+
+
+def _compare(ways, batch_size, values):
+    prompts = [values.prompt] * batch_size
+    settings = {
+        "max_new_tokens": values.new_tokens,
+        "seed": list(range(batch_size)),
+        "overflow": "roll",
+    }
+    answers = {way: call(prompts, settings) for way, call in ways.items()}
+    seconds = {way: [] for way in ways}
+    for _ in range(values.repeats):
+        for way, call in ways.items():
+            start = time.perf_counter()
+            call(prompts, settings)
+            seconds[way].append(time.perf_counter() - start)
+    medians = {way: statistics.median(all_) for way, all_ in seconds.items()}
+    expected, count = answers["Python"]
+    for way, median in medians.items():
+        same = "yes" if answers[way][0] == expected else "no"
+        yield (
+            f"{batch_size:5}  {way:11}  {median:7.4f}  {count / median:8.1f}  "
+            f"{median / medians['Python']:9.3f}  {same}"
+        )
+
+
+def _python(model_dir):
+    generator = TextGenerator(load_model(model_dir), load_tokenizer(model_dir))
+
+    def call(prompts, settings):
+        results = generator.generate(prompts, **settings)
+        texts = [result.text for result in results]
+        return texts, sum(len(result.token_ids) for result in results)
+
+    return call
+
+
+def _loaded(version_dir):
+    loaded = tf.saved_model.load(version_dir)  # keeps the variables alive
+    signature = loaded.signatures["generate"]
+
+    def call(prompts, settings):
+        answer = signature(
+            **{
+                name: tf.constant(value, SETTINGS[name].dtype)
+                for name, value in _columns(prompts, settings).items()
+                if name in SETTINGS
+            },
+            prompts=tf.constant(prompts),
+        )
+        return _texts({key: x.numpy() for key, x in answer.items()})
+
+    call.loaded = loaded
+    return call
+
+
+def _session(version_dir):
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], version_dir)
+    signature = loaded.signature_def["generate"]
+    outputs = {key: info.name for key, info in signature.outputs.items()}
+
+    def call(prompts, settings):
+        columns = _columns(prompts, settings)
+        feeds = {
+            signature.inputs[name].name: value
+            for name, value in columns.items()
+        }
+        return _texts(session.run(outputs, feeds))
+
+    return call
+
+
+def _columns(prompts, settings):
+    values = make_settings(len(prompts), **settings)
+    return {"prompts": prompts, **values._asdict()}
+
+
+def _texts(answer):
+    texts = [text.decode() for text in answer["completions"]]
+    return texts, int(answer["lengths"].sum())
