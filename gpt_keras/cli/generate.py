@@ -8,6 +8,7 @@ import sys
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.text.tokenizer import load_tokenizer
@@ -30,12 +31,15 @@ def define_flags(values):
         flag_values=values,
     )
     sampling.define_flags(values)
+    safety.define_flags(values)
 
 
 def main(values):
     """Prints each prompt with its completion."""
     generator = TextGenerator(
-        load_model(values.model_dir), load_tokenizer(values.model_dir)
+        load_model(values.model_dir),
+        load_tokenizer(values.model_dir),
+        safety.policy(values),
     )
     settings = sampling.settings(values)
     for result in generator.generate(values.prompt, **settings):

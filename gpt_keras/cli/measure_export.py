@@ -1,4 +1,4 @@
-"""Measures an exported version against its model in Python, side by side.
+"""Measures exported versions against their model in Python, side by side.
 
     python -m tools.measure_export --model_dir=runs/quickstart \\
         --version_dir=saved_models/quickstart/1
@@ -23,11 +23,27 @@ from gpt_keras.training.model_folder import load_model
 
 def define_flags(values):
     """Defines the program's flags."""
-    for name, text in (
-        ("model_dir", "Folder of the model."),
-        ("version_dir", "Folder of a version that was exported from it."),
-    ):
-        flags.DEFINE_string(name, None, text, flag_values=values, required=True)
+    flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Folder of the model.",
+        flag_values=values,
+        required=True,
+    )
+    flags.DEFINE_multi_string(
+        "version_dir",
+        None,
+        "Folder of a version that was exported from it; several times for "
+        "several versions.",
+        flag_values=values,
+        required=True,
+    )
+    flags.DEFINE_string(
+        "dtype",
+        None,
+        "Keras dtype policy of the model in Python; as trained by default.",
+        flag_values=values,
+    )
     flags.DEFINE_list(
         "batch_sizes", ["1", "8"], "Numbers of rows.", flag_values=values
     )
@@ -40,12 +56,11 @@ def define_flags(values):
 
 def main(values):
     """Prints seconds a call, tokens per second and the ratio to Python."""
-    ways = {
-        "Python": _python(values.model_dir),
-        "SavedModel": _loaded(values.version_dir),
-        "v1 Session": _session(values.version_dir),
-    }
-    print("batch  way          seconds  tokens/s  of Python  same text")
+    ways = {"Python": _python(values.model_dir, values.dtype)}
+    for version_dir in values.version_dir:
+        ways[f"SavedModel {version_dir}"] = _loaded(version_dir)
+        ways[f"v1 Session {version_dir}"] = _session(version_dir)
+    print("batch  seconds  tokens/s  of Python  same text  way")
     for batch_size in map(int, values.batch_sizes):
         for line in _compare(ways, batch_size, values):
             print(line, flush=True)
@@ -71,17 +86,20 @@ def _compare(ways, batch_size, values):
             call(prompts, settings)
             seconds[way].append(time.perf_counter() - start)
     medians = {way: statistics.median(all_) for way, all_ in seconds.items()}
-    expected, count = answers["Python"]
+    expected, _ = answers["Python"]
     for way, median in medians.items():
         same = "yes" if answers[way][0] == expected else "no"
         yield (
-            f"{batch_size:5}  {way:11}  {median:7.4f}  {count / median:8.1f}  "
-            f"{median / medians['Python']:9.3f}  {same}"
+            f"{batch_size:5}  {median:7.4f}  "
+            f"{answers[way][1] / median:8.1f}  "
+            f"{median / medians['Python']:9.3f}  {same:9}  {way}"
         )
 
 
-def _python(model_dir):
-    generator = TextGenerator(load_model(model_dir), load_tokenizer(model_dir))
+def _python(model_dir, dtype):
+    generator = TextGenerator(
+        load_model(model_dir, dtype), load_tokenizer(model_dir)
+    )
 
     def call(prompts, settings):
         results = generator.generate(prompts, **settings)

@@ -101,6 +101,7 @@ def read_token(patterns: Patterns, progress, token_bytes):
         Baeza-Yates and Gonnet 1992, A New Approach to Text Searching, §3.
     """
     size = tf.shape(token_bytes)[1]
+    # Without patterns nothing is read, which takes no time.
     size = tf.where(tf.size(patterns.bytes) > 0, size, 0)
     batch_size = tf.shape(token_bytes)[0]
     none = tf.zeros([batch_size], tf.int32)
@@ -136,8 +137,7 @@ def _longest_ended(patterns, progress):
     count, width = tf.unstack(tf.shape(patterns.bytes))
     last = tf.range(count) * width + patterns.lengths - 1
     is_ended = tf.gather(progress, last, axis=1) & patterns.is_member
-    longest = tf.reduce_max(tf.where(is_ended, patterns.lengths, 0), -1)
-    return tf.maximum(longest, 0)  # without patterns it is the least int32
+    return tf.reduce_max(tf.where(is_ended, patterns.lengths, 0), -1)
 
 
 def read_tokens(table: TokenTable, patterns: Patterns, token_ids, lengths):
@@ -160,13 +160,8 @@ def read_tokens(table: TokenTable, patterns: Patterns, token_ids, lengths):
 
 def find_banned(table: TokenTable, patterns: Patterns) -> BannedPlaces:
     """Looks a batch's patterns up in the vocabulary, once a request."""
-    shape = tf.stack([tf.shape(patterns.is_member)[0], table.vocab_size])
-    is_inside = tf.cond(
-        tf.size(patterns.bytes) > 0,
-        lambda: table.contain(patterns.bytes, patterns.is_member),
-        lambda: tf.zeros(shape, bool),
-    )
     low, high = table.begin_with(patterns.bytes)
+    is_inside = table.contain(patterns.bytes, patterns.is_member)
     return BannedPlaces(low, high, is_inside)
 
 

@@ -31,8 +31,7 @@ class TokenTable:
         is_byte = np.ones(len(spelt), bool)
         is_byte[starts[1:] - 1] = is_byte[-1] = False
         spelt[is_byte] = np.frombuffer(b"".join(tokens), np.uint8)
-        by_bytes = [n for n, token in enumerate(tokens) if token]
-        by_bytes.sort(key=tokens.__getitem__)
+        by_bytes = sorted(range(len(tokens)), key=tokens.__getitem__)
         with tf.init_scope():  # shared by all graphs
             self._sizes = tf.constant(sizes)
             self._starts = tf.constant(starts, tf.int32)
@@ -102,9 +101,8 @@ class TokenTable:
             rests + [0, 1],
         )
         shape = tf.shape(strings)
-        return tf.scatter_nd(rests, low, shape), tf.scatter_nd(
-            rests, high, shape
-        )
+        low = tf.scatter_nd(rests, low, shape)
+        return low, tf.scatter_nd(rests, high, shape)
 
     def contain(self, strings, is_member):
         """Finds the tokens that hold one of a row's strings.
@@ -130,6 +128,7 @@ class TokenTable:
             tf.gather(high, pairs[:, 1]),
         )
         places = tf.gather(self._ends, places)
+        # A place is in the last token that begins at or before it.
         after = tf.raw_ops.UpperBound(
             sorted_inputs=self._starts[None], values=places[None]
         )[0]

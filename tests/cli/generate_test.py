@@ -43,6 +43,15 @@ def test_says_when_the_model_is_full(model_dir, capsys):
     assert "max_length" not in printed.err and len(printed.out) > 150
 
 
+def test_a_policy_holds_as_in_an_export(model_dir, tmp_path, capsys):
+    (tmp_path / "banned").write_text("two", encoding="utf-8")
+    flags = ["--prompt=one", "--temperature=0", "--max_new_tokens=20"]
+    _generate(model_dir, *flags)
+    assert "two" in capsys.readouterr().out
+    _generate(model_dir, *flags, f"--banned_file={tmp_path / 'banned'}")
+    assert "two" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "argument", ["--temperature=-1", "--top_p=0", "--overflow=burst"]
 )

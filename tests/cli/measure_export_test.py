@@ -16,5 +16,7 @@ def test_all_ways_write_the_same(model_dir, tmp_path, capsys):
     _, *lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
     for line in lines:
-        assert line.endswith("  yes")
-        assert (" 1.000 " in line) >= ("Python" in line)
+        batch, seconds, speed, ratio, same, way, *path = line.split()
+        assert same == "yes" and int(batch) in (1, 3)
+        assert float(seconds) > 0 and float(speed) > 0
+        assert float(ratio) == 1 if way == "Python" else path[-1] == version
