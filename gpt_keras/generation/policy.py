@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gpt_keras.generation.redaction import check_kinds
+from gpt_keras.generation.settings import SEPARATOR
 from gpt_keras.generation.watermark import Watermark
 
 REFUSAL_TEXT = "Sorry, this can't be answered."
@@ -65,11 +66,12 @@ class Policy:
 
 def _check_texts(name, texts):
     if not isinstance(texts, tuple) or not all(
-        isinstance(text, str) and text for text in texts
+        isinstance(text, str) and text and SEPARATOR not in text
+        for text in texts
     ):
         raise ValueError(
-            f"`{name}` must be a tuple of texts that are not empty. Received: "
-            f"{name}={texts!r}"
+            f"`{name}` must be a tuple of texts that are not empty and have no "
+            f"U+001F. Received: {name}={texts!r}"
         )
 
 

@@ -14,6 +14,7 @@ from gpt_keras.generation.policy import Policy
         ("repetition_guard", -1),
         ("repetition_guard", 1001),
         ("banned", ("",)),
+        ("banned", ("a\x1fb",)),
         ("banned", "word"),
         ("banned", ["word"]),
         ("refuse", (3,)),

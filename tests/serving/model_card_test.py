@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.settings import MAX_STRING_BYTES
+from gpt_keras.generation.settings import MAX_STRINGS
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.model import GPTModel
@@ -123,8 +125,8 @@ def test_limits_and_policy(make):
         "max_length": 24,
         "max_prompt_bytes": 5000,
         "max_new_tokens": None,
-        "max_strings": 64,
-        "max_string_bytes": 256,
+        "max_strings": MAX_STRINGS,
+        "max_string_bytes": MAX_STRING_BYTES,
     }
     assert card["policy"] == {
         "banned": 2,

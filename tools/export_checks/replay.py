@@ -2,6 +2,7 @@
 how long they took.
 """
 
+import resource
 import statistics
 from collections.abc import Sequence
 
@@ -48,6 +49,7 @@ def replay(
     del requests[timed], answers[timed]
     faults = failures(requests, answers)
     report.say("Session", faults, f"{len(requests)} requests answered")
+    report.lines.append(f"Session: at most {_peak_memory():,.0f} MB of memory")
     report.lines.extend(_record_lines(warm_up, answers))
     for name in () if faults else firsts:
         times = seconds[: 1 + LATER_REQUESTS]
@@ -94,6 +96,12 @@ def _special(warm_up):
     seeded = [x.with_seed() for x in warm_up if x.draws_seed]
     empty = {x.signature: x.without_rows() for x in warm_up}
     return [*seeded, *empty.values()]
+
+
+def _peak_memory() -> float:
+    """Returns the megabytes of the largest process that was started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return used * 1024 / 1e6
 
 
 def _record_lines(warm_up, answers):
