@@ -50,9 +50,3 @@ def test_served_text_is_what_generate_writes(model_dir, tmp_path, capsys):
     generator = TextGenerator(load_model(model_dir), load_tokenizer(model_dir))
     expected = [x.text for x in generator.generate(prompts, **settings)]
     assert json.loads(served.stdout) == expected
-
-
-def test_every_export_is_the_next_version(model_dir, tmp_path):
-    _export(model_dir, tmp_path / "gpt")
-    _export(model_dir, tmp_path / "gpt")
-    assert sorted(os.listdir(tmp_path / "gpt")) == ["1", "2"]
