@@ -186,5 +186,5 @@ def test_the_exported_file_has_a_byte_for_each_number(tokenizer, tmp_path):
         for name, shape in reader.get_variable_to_shape_map().items()
         if len(shape) > 1
     ]
-    assert len(matrices) == 5 + (not tied)
+    assert len(matrices) == 5
     assert set(matrices) == {tf.int8}
