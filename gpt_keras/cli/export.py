@@ -22,13 +22,7 @@ from gpt_keras.training.model_folder import load_model
 
 def define_flags(values):
     """Defines the program's flags; the sampling ones are the defaults."""
-    flags.DEFINE_string(
-        "model_dir",
-        None,
-        "Folder of the model.",
-        flag_values=values,
-        required=True,
-    )
+    program.define_model_dir(values)
     flags.DEFINE_string(
         "output",
         None,

@@ -17,13 +17,7 @@ from gpt_keras.training.model_folder import load_model
 
 def define_flags(values):
     """Defines the program's flags."""
-    flags.DEFINE_string(
-        "model_dir",
-        None,
-        "Folder of the model.",
-        flag_values=values,
-        required=True,
-    )
+    program.define_model_dir(values)
     flags.DEFINE_multi_string(
         "prompt",
         [""],

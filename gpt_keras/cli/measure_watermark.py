@@ -30,13 +30,7 @@ BATCH_SIZE = 50
 
 def define_flags(values):
     """Defines the program's flags."""
-    flags.DEFINE_string(
-        "model_dir",
-        None,
-        "Folder of the model.",
-        flag_values=values,
-        required=True,
-    )
+    program.define_model_dir(values)
     for name, default, meaning in (
         ("texts", 1000, "How many texts of each kind."),
         ("tokens", 200, "The most tokens of each."),

@@ -51,6 +51,17 @@ def _define_key_flags(define_flags) -> None:
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
 
 
+def define_model_dir(values) -> None:
+    """Defines the flag of the model that a program reads."""
+    flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Folder of the model.",
+        flag_values=values,
+        required=True,
+    )
+
+
 def parse(
     define_flags: Callable[[flags.FlagValues], None], *arguments: str
 ) -> flags.FlagValues:
