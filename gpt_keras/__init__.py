@@ -9,6 +9,8 @@ if os.environ.get("TF_USE_LEGACY_KERAS", "0").lower() in ("1", "true"):
         f"{os.environ['TF_USE_LEGACY_KERAS']}. Unset it and start again."
     )
 
+# What a saved model names is found only once it is registered.
+import gpt_keras.training.optimizers  # noqa: E402, F401
 from gpt_keras.model import GPTModel  # noqa: E402
 
 __all__ = ["GPTModel"]

@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from gpt_keras import flags
+from gpt_keras.step_options import StepOptions
 
 
 def _field(default, help: str, may_change: bool = False):
@@ -69,16 +70,71 @@ class TrainConfig:
     init_from: str = _field("", "Model folder whose weights to begin with.")
 
     # Optimisation
-    steps: int = _field(2000, "Optimizer steps of the whole run.")
+    steps: int = _field(
+        2000,
+        "Optimizer steps of the whole run. May change while the learning rate "
+        "doesn't depend on it yet.",
+        may_change=True,  # the model folder compares the schedules
+    )
     batch_size: int = _field(32, "Windows in a step, over all replicas.")
     learning_rate: float = _field(1e-3, "Peak, after the warm-up.")
-    min_learning_rate: float = _field(1e-4, "At the last step.")
+    min_learning_rate: float | None = _field(
+        None, "At the last step. By itself a tenth of the peak."
+    )
     warmup_steps: int = _field(100, "Steps of linear warm-up from 0.")
+    schedule: str = _field(
+        "cosine",
+        "After the warm-up: `cosine` or `linear` decay, `trapezoid` (constant, "
+        "then linear over the last --decay_steps) or `constant`.",
+    )
+    decay_steps: int = _field(0, "Of a trapezoid; 0: a fifth of the steps.")
+    optimizer: str = _field(
+        "adamw", "`adamw`, or `muon` for the matrices of the blocks."
+    )
+    muon_momentum: float = _field(0.95, "Momentum of Muon.")
     beta_1: float = _field(0.9, "AdamW's first moment decay.")
     beta_2: float = _field(0.99, "AdamW's second moment decay.")
     weight_decay: float = _field(0.1, "Of matrices; vectors have none.")
     clip_norm: float = _field(1.0, "Largest global gradient norm; 0: none.")
     seed: int = _field(0, "Of weights, order of the data and dropout.")
+    ema_decay: float = _field(
+        0.0,
+        "Decay of the average of the weights that validation, samples and "
+        "export use; 0: the weights themselves.",
+    )
+    spike_sigmas: float = _field(
+        6.0,
+        "Leave out a step whose loss or gradient norm is so many standard "
+        "deviations above the recent mean; 0: only what is not finite.",
+    )
+    spike_window: int = _field(128, "How many steps are the recent ones.")
+    max_skipped: int = _field(
+        16, "More of the recent steps left out stop the run.", may_change=True
+    )
+
+    # Memory and speed: the same steps, up to rounding
+    microbatches: int = _field(
+        1, "Parts of a device's batch, one at a time.", may_change=True
+    )
+    chunk_tokens: int | None = _field(
+        None,
+        "Tokens whose logits are in memory at a time; 0: all. By itself it "
+        "is chosen by the vocabulary.",
+        may_change=True,
+    )
+    remat: bool = _field(
+        False,
+        "Compute the activations of a block again in the backward pass "
+        "instead of keeping them.",
+        may_change=True,
+    )
+    jit_compile: bool = _field(False, "Compile by XLA.", may_change=True)
+    steps_per_execution: int = _field(
+        0,
+        "Most steps between two visits to Python; 0: as many as half a second "
+        "holds.",
+        may_change=True,
+    )
 
     # Running
     logical_cpus: int = _field(
@@ -95,12 +151,29 @@ class TrainConfig:
         250, "Steps between checkpoints; 0: at the end.", may_change=True
     )
     keep_checkpoints: int = _field(
-        3, "Checkpoints that are kept.", may_change=True
+        3, "Last checkpoints that are kept.", may_change=True
+    )
+    keep_best: bool = _field(
+        True,
+        "Keep the weights of the lowest validation loss too.",
+        may_change=True,
     )
     sample_every: int = _field(
         500, "Steps between sample texts; 0: none.", may_change=True
     )
     sample_prompt: str = _field("", "Of the samples.", may_change=True)
+    deterministic: bool = _field(
+        False, "Refuse operations whose result varies.", may_change=True
+    )
+    profile: str = _field(
+        "", "Trace steps 10 to 20 by 10,20; for TensorBoard.", may_change=True
+    )
+    peak_teraflops: float = _field(
+        0.0,
+        "Of one device, for the utilisation in the log; 0: measured by a "
+        "matrix product.",
+        may_change=True,
+    )
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -110,6 +183,8 @@ class TrainConfig:
         for name in _NOT_NEGATIVE:
             _check(getattr(self, name) >= 0, name, "at least 0", self)
         _check(0 <= self.rate < 1, "rate", "in [0, 1)", self)
+        _check_optimisation(self)
+        StepOptions(**self.step_options())  # raises where one is wrong
         if self.text and self.tfds:
             raise ValueError(
                 "Give `text` or `tfds`, not both. Received: "
@@ -140,12 +215,24 @@ class TrainConfig:
             saved: `dataclasses.asdict` of another configuration.
         """
         return [
-            f"{field.name}: {saved.get(field.name)!r} there, "
+            f"{field.name}: {saved.get(field.name, field.default)!r} there, "
             f"{getattr(self, field.name)!r} now"
             for field in dataclasses.fields(self)
             if not field.metadata["may_change"]
-            and saved.get(field.name) != getattr(self, field.name)
+            and saved.get(field.name, field.default)
+            != getattr(self, field.name)
         ]
+
+    @property
+    def final_learning_rate(self) -> float:
+        """The learning rate at the end of the decay."""
+        if self.min_learning_rate is None:
+            return self.learning_rate / 10
+        return self.min_learning_rate
+
+    def step_options(self) -> dict[str, Any]:
+        """Returns the keywords of `GPTModel.compile`."""
+        return {name: getattr(self, name) for name in _STEP_FIELDS}
 
 
 _MODEL_FIELDS = (
@@ -165,11 +252,30 @@ _MODEL_FIELDS = (
     "use_bias",
     "initializer_stddev",
 )
-_POSITIVE = ("steps", "batch_size", "log_every", "keep_checkpoints")
+_STEP_FIELDS = (
+    "microbatches",
+    "ema_decay",
+    "spike_sigmas",
+    "spike_window",
+    "chunk_tokens",
+    "jit_compile",
+)
+# The choices of the fields that name one.
+_CHOICES = {
+    "schedule": ("cosine", "linear", "trapezoid", "constant"),
+    "optimizer": ("adamw", "muon"),
+}
+_POSITIVE = (
+    "steps",
+    "batch_size",
+    "log_every",
+    "keep_checkpoints",
+    "microbatches",
+)
 _NOT_NEGATIVE = (
-    "learning_rate",
-    "min_learning_rate",
+    "final_learning_rate",
     "warmup_steps",
+    "decay_steps",
     "weight_decay",
     "clip_norm",
     "seed",
@@ -178,6 +284,9 @@ _NOT_NEGATIVE = (
     "validation_batches",
     "checkpoint_every",
     "sample_every",
+    "max_skipped",
+    "steps_per_execution",
+    "peak_teraflops",
 )
 
 
@@ -185,6 +294,35 @@ def _check(holds: bool, name: str, rule: str, config: TrainConfig):
     if not holds:
         raise ValueError(
             f"`{name}` must be {rule}. Received: {name}={getattr(config, name)}"
+        )
+
+
+def _check_optimisation(config: TrainConfig):
+    for name, choices in _CHOICES.items():
+        value = getattr(config, name)
+        _check(value in choices, name, f"one of {', '.join(choices)}", config)
+    for name in ("muon_momentum", "beta_1", "beta_2"):
+        _check(0 <= getattr(config, name) < 1, name, "in [0, 1)", config)
+    _check(config.learning_rate > 0, "learning_rate", "positive", config)
+    if config.schedule != "constant":
+        _check(
+            config.final_learning_rate <= config.learning_rate,
+            "final_learning_rate",
+            f"at most the learning rate, {config.learning_rate}",
+            config,
+        )
+    if config.decay_steps and config.schedule != "trapezoid":
+        raise ValueError(
+            "`decay_steps` needs the schedule 'trapezoid'. Received: "
+            f"decay_steps={config.decay_steps}, schedule={config.schedule!r}"
+        )
+    if config.decay_steps and (
+        config.warmup_steps + config.decay_steps > config.steps
+    ):
+        raise ValueError(
+            "`warmup_steps` and `decay_steps` must fit into `steps`. "
+            f"Received: warmup_steps={config.warmup_steps}, "
+            f"decay_steps={config.decay_steps}, steps={config.steps}"
         )
 
 

@@ -1,4 +1,13 @@
-"""Dropout whose masks differ between the replicas of a strategy."""
+"""Dropout whose masks differ between the replicas of a strategy.
+
+A mask comes from a seed, and a seed is drawn by changing a variable. Where that
+can't be done, or must not be done twice (within what XLA compiles on one of
+several replicas, or in a forward pass that is computed again for its
+gradients), the seeds are drawn before, and held fixed.
+"""
+
+import contextlib
+import threading
 
 import keras
 from keras import ops
@@ -33,7 +42,12 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
-        return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+        seed = _fixed().get(id(self))
+        if seed is None:
+            seed = self.seed_generator
+        else:
+            seed = _FixedSeed(seed)
+        return keras.random.dropout(inputs, self.rate, seed=seed)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -50,6 +64,75 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         if keras.backend.backend() != "tensorflow":
             return seed
         return seed + ops.stack([_replica_id() * _STRIDE, 0])
+
+
+def draw_seeds(layer) -> dict:
+    """Draws the next seed of every dropout within a layer.
+
+    Args:
+        layer: A Keras layer or model.
+
+    Returns:
+        The seeds, `(2,)` integers, for `fixed_seeds`.
+    """
+    held = _fixed()
+    # Private to Keras, which has no public walk through inner layers.
+    return {
+        id(part): held[id(part)]
+        if id(part) in held
+        else part.seed_generator.next()
+        for part in layer._flatten_layers()
+        if isinstance(part, Dropout) and part.rate > 0
+    }
+
+
+def fold_in(seeds: dict, number) -> dict:
+    """Returns other seeds for each number, and the same ones for 0.
+
+    Args:
+        seeds: From `draw_seeds`.
+        number: int32 scalar, of a microbatch for example.
+    """
+    return {
+        key: seed + ops.stack([ops.zeros_like(seed[0]), _times(number, seed)])
+        for key, seed in seeds.items()
+    }
+
+
+@contextlib.contextmanager
+def fixed_seeds(seeds: dict):
+    """Inside, these dropouts take these seeds, and draw none.
+
+    It holds for this thread: a strategy has one for each replica. A dropout
+    that is called twice inside drops the same both times.
+    """
+    before = _fixed()
+    _LOCAL.fixed = {**before, **seeds}
+    try:
+        yield
+    finally:
+        _LOCAL.fixed = before
+
+
+_LOCAL = threading.local()
+
+
+def _fixed() -> dict:
+    return getattr(_LOCAL, "fixed", {})
+
+
+def _times(number, seed):
+    return ops.cast(number, seed.dtype) * ops.cast(_STRIDE, seed.dtype)
+
+
+class _FixedSeed(keras.random.SeedGenerator):
+    """What `keras.random` takes a seed from that is a tensor already."""
+
+    def __init__(self, seed):
+        self._seed = seed  # without the variable that others draw from
+
+    def next(self, ordered=True):
+        return self._seed
 
 
 _STRIDE = 0x9E3779B1  # 2^32 / golden ratio: seeds of replicas stay far apart

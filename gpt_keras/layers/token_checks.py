@@ -12,7 +12,9 @@ def check_length(length, max_length: int) -> None:
         )
 
 
-def check_token_ids(token_ids, vocab_size: int, max_length: int):
+def check_token_ids(
+    token_ids, vocab_size: int, max_length: int, name: str = "token_ids"
+):
     """Makes TensorFlow raise where it would compute something else, silently.
 
     It reads id -1 as the last row of the embedding, and takes a sequence
@@ -22,7 +24,7 @@ def check_token_ids(token_ids, vocab_size: int, max_length: int):
         return token_ids
     import tensorflow as tf
 
-    rule = f"`token_ids` must be in [0, vocab_size={vocab_size})."
+    rule = f"`{name}` must be in [0, vocab_size={vocab_size})."
     if tf.executing_eagerly():
         low, high = tf.reduce_min(token_ids), tf.reduce_max(token_ids)
         if tf.size(token_ids) and (low < 0 or high >= vocab_size):

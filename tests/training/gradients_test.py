@@ -39,7 +39,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(bad, in_graph):
     optimizer.build([variable])
 
     def step(gradient):
-        return apply_gradients(optimizer, [gradient], [variable])
+        return apply_gradients(optimizer, [gradient], [variable])[0]
 
     step = tf.function(step) if in_graph else step
     assert step(tf.constant([1.0, 2.0]))
@@ -70,3 +70,23 @@ def test_loss_scaling_sees_the_overflow():
     assert float(optimizer.dynamic_scale) == 512
     apply_gradients(optimizer, [tf.constant([512.0, 0.0])], [variable])
     np.testing.assert_array_equal(variable, [0, 1])
+
+
+def test_the_norm_is_of_the_gradients_without_the_loss_scale():
+    variables = [_variable(), _variable()]
+    gradients = [tf.constant([3.0, 0.0]), tf.constant([0.0, 4.0])]
+    optimizer = keras.optimizers.SGD(1.0, global_clipnorm=0.1)
+    accepted, norm = apply_gradients(optimizer, gradients, variables)
+    assert accepted and norm == 5
+    scaling = keras.optimizers.LossScaleOptimizer(optimizer, 8.0)
+    gradients = [8 * gradient for gradient in gradients]
+    accepted, norm = apply_gradients(scaling, gradients, variables)
+    assert accepted and norm == 5
+
+
+def test_an_overflow_counts_as_a_step():
+    """So that step, data and schedule stay together."""
+    variable = _variable()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0))
+    apply_gradients(optimizer, [tf.constant([np.inf, 1.0])], [variable])
+    assert int(optimizer.iterations.numpy()) == 1

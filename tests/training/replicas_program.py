@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt_keras import GPTModel
-from gpt_keras.training.trainer import choose_strategy
+from gpt_keras.training.strategy import choose_strategy
 
 OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(
@@ -35,29 +35,38 @@ class StepLosses(keras.callbacks.Callback):
         self.model.reset_metrics()
 
 
-def batches(bad_step):
-    """Eight batches of 8 rows with unequal weights, the first rows without."""
+def batches(bad_step, rows=64):
+    """Batches of 8 rows with unequal weights, the first rows without."""
     rng = np.random.default_rng(0)
-    token_ids, labels = rng.integers(0, 50, (2, 64, 12)).astype("int32")
-    weight = (rng.random((64, 12)) < 0.5).astype("float32")
+    token_ids, labels = rng.integers(0, 50, (2, rows, 12)).astype("int32")
+    weight = (rng.random((rows, 12)) < 0.5).astype("float32")
     weight[0:4] = 0  # the first replica of two has nothing to learn from
     if bad_step is not None:
         weight[8 * bad_step] = np.nan
     data = (token_ids, labels, weight)
-    return tf.data.Dataset.from_tensor_slices(data).batch(8, True)
+    return tf.data.Dataset.from_tensor_slices(data).batch(8)
 
 
-def main(replicas=1, optimizer="adamw", rate=0.0, bad_step=None, loss=None):
+def main(
+    replicas=1,
+    optimizer="adamw",
+    rate=0.0,
+    bad_step=None,
+    loss=None,
+    rows=64,
+    dtype="float32",
+    **options,
+):
     """Trains two epochs; prints losses, evaluation and a weight as JSON."""
     strategy = choose_strategy(replicas)
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = GPTModel(50, 16, 2, 32, 12, rate, num_layers=2)
+        model = GPTModel(50, 16, 2, 32, 12, rate, num_layers=2, dtype=dtype)
         model.build((None, 12))
         if loss:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(OPTIMIZERS[optimizer](), loss=loss)
-    data, steps = batches(bad_step), StepLosses()
+        model.compile(OPTIMIZERS[optimizer](), loss=loss, **options)
+    data, steps = batches(bad_step, rows), StepLosses()
     model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[steps])
     hidden = _dropped(strategy, model) if rate else None
     print(
@@ -66,6 +75,7 @@ def main(replicas=1, optimizer="adamw", rate=0.0, bad_step=None, loss=None):
                 "losses": steps.losses,
                 "evaluated": model.evaluate(batches(None), verbose=0),
                 "iterations": int(model.optimizer.iterations.numpy()),
+                "skipped": int(model.step_state.num_skipped.numpy()),
                 "weight": model.blocks[1].expand.kernel.numpy().tolist(),
                 "dropped": hidden,
             }

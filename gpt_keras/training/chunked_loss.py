@@ -1,0 +1,186 @@
+"""Last states and labels in, their cross-entropy out, without all the logits.
+
+The logits of a large vocabulary are the largest tensor of a training step.
+Here those of a few tokens at a time are made, and turned into gradients at
+once (TensorFlow).
+"""
+
+import tensorflow as tf
+
+# Of float32 logits in a chunk: 256 MiB, and as much for their gradients.
+_MOST_LOGITS = 2**26
+
+
+def default_chunk_tokens(vocab_size: int) -> int:
+    """Returns how many tokens' logits take 256 MiB."""
+    return max(1, _MOST_LOGITS // vocab_size)
+
+
+def weighted_loss_sum(
+    hidden,
+    kernel,
+    bias,
+    labels,
+    weights,
+    *,
+    transposed: bool,
+    chunk_tokens: int,
+    with_gradients: bool = True,
+):
+    """Returns the sum of weight times -log p(label).
+
+    Gradients for states, kernel and bias are made chunk by chunk together
+    with the loss: three matrix products, as without chunks.
+
+    Args:
+        hidden: `(batch, length, d_model)` states, in any float dtype, which
+            is that of the products. The softmax is in float32.
+        kernel: `(d_model, vocab_size)`, or `(vocab_size, d_model)`.
+        bias: `(vocab_size,)` or None.
+        labels: `(batch, length)` integers in [0, vocab_size); where the
+            weight is 0 any value will do. On a CPU others raise an
+            InvalidArgumentError, and with XLA the loss is NaN.
+        weights: `(batch, length)` float32. To keep small gradients in 16
+            bits, a loss scale belongs in here.
+        transposed: Whether the kernel is `(vocab_size, d_model)`.
+        chunk_tokens: How many tokens' logits are there at a time, at most; 0:
+            all.
+        with_gradients: False makes the loss alone.
+
+    Returns:
+        float32 scalar, the sum in nats. It has no gradient for the weights.
+
+    Reference:
+        Hsu et al. 2024, Liger Kernel: fused linear cross-entropy.
+    """
+    rows = tf.reshape(hidden, (-1, hidden.shape[-1]))
+    weights = tf.reshape(weights, (-1,))
+    labels = tf.cast(tf.reshape(labels, (-1,)), tf.int64)
+    labels = tf.where(weights == 0, tf.zeros_like(labels), labels)
+    # Relative to the largest: 16 bits hold equal ones exactly, however many
+    # tokens they are divided by.
+    unit = tf.reduce_max(tf.abs(weights))
+    unit = tf.where(unit > 0, unit, 1.0)  # also where there are no tokens
+    weights = weights / unit
+    parameters = [kernel] if bias is None else [kernel, bias]
+    parameters = [tf.convert_to_tensor(parameter) for parameter in parameters]
+
+    def chunk(rows, labels, weights, parameters):
+        losses, errors = _losses(rows, labels, parameters, transposed)
+        loss = tf.reduce_sum(losses * weights)
+        if not with_gradients:
+            return loss, ()
+        return loss, _gradients(rows, weights, errors, parameters, transposed)
+
+    @tf.custom_gradient
+    def total(*inputs):
+        # Or a tape that runs eagerly would keep the logits of every chunk.
+        rows, *parameters = [tf.stop_gradient(x) for x in inputs]
+        loss, gradients = _sum_over_chunks(
+            chunk,
+            (rows, labels, weights),
+            parameters,
+            chunk_tokens,
+            with_gradients,
+        )
+
+        def scaled(upstream):
+            factor = tf.cast(upstream, tf.float32) * unit
+            return [
+                tf.cast(tf.cast(gradient, tf.float32) * factor, x.dtype)
+                for gradient, x in zip(gradients, inputs, strict=True)
+            ]
+
+        return loss * unit, scaled
+
+    return total(rows, *parameters)
+
+
+def _losses(rows, labels, parameters, transposed: bool):
+    """Returns losses `(tokens,)` and softmax minus one-hot, both float32."""
+    kernel, *bias = [tf.cast(p, rows.dtype) for p in parameters]
+    logits = tf.matmul(rows, kernel, transpose_b=transposed)
+    if bias:
+        logits += bias[0]
+    return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+        features=tf.cast(logits, tf.float32), labels=labels
+    )
+
+
+def _gradients(rows, weights, errors, parameters, transposed: bool):
+    """Returns those of the rows, in their dtype, and of the parameters."""
+    kernel = tf.cast(parameters[0], rows.dtype)
+    # The weight goes to the small matrices: `errors` is as large as logits.
+    weighted = rows * tf.cast(weights, rows.dtype)[:, None]
+    low = tf.cast(errors, rows.dtype)
+    of_rows = tf.matmul(low, kernel, transpose_b=not transposed)
+    of_rows = tf.cast(of_rows, tf.float32) * weights[:, None]
+    if transposed:
+        of_kernel = tf.matmul(low, weighted, transpose_a=True)
+    else:
+        of_kernel = tf.matmul(weighted, low, transpose_a=True)
+    gradients = [tf.cast(of_rows, rows.dtype), tf.cast(of_kernel, tf.float32)]
+    if len(parameters) == 2:
+        gradients.append(tf.linalg.matvec(errors, weights, transpose_a=True))
+    return gradients
+
+
+def _sum_over_chunks(chunk, tokens, parameters, most: int, with_gradients):
+    """Returns the sum of the chunks' losses, and gradients of all rows.
+
+    Args:
+        chunk: Takes rows, labels, weights and parameters; returns a loss and
+            the gradients of rows and parameters.
+        tokens: Rows, labels and weights of all tokens.
+        parameters: Kernel and bias.
+        most: Tokens in a chunk at most; 0: all.
+        with_gradients: Whether the chunk returns gradients, or ().
+    """
+    rows = tokens[0]
+    count = tf.shape(rows)[0] if rows.shape[0] is None else rows.shape[0]
+    if most == 0 or (isinstance(count, int) and count <= most):
+        return chunk(*tokens, parameters)
+    number = -(-count // min(most, tf.int32.max))
+    if not isinstance(count, int):
+        number = tf.maximum(number, 1)
+    size = -(-count // number)  # as even as can be, and little to pad
+    parts = [_cut(tensor, count, number, size) for tensor in tokens]
+
+    def body(index, loss, sums):
+        more, gradients = chunk(*[part[index] for part in parts], parameters)
+        return index + 1, loss + more, _added(sums, gradients, index)
+
+    sums = _empty(rows, parameters, number) if with_gradients else ()
+    _, loss, sums = tf.while_loop(
+        lambda index, *_: index < number,
+        body,
+        (tf.constant(0), tf.constant(0.0), sums),
+        parallel_iterations=1,
+    )
+    if with_gradients:
+        of_rows = tf.reshape(sums[0].stack(), (-1, rows.shape[1]))
+        sums[0] = of_rows[:count]
+    return loss, sums
+
+
+def _cut(tensor, count, number, size):
+    """Returns `(tokens, …)` as `(chunks, size, …)`, with zeros behind."""
+    rest = [[0, 0]] * (len(tensor.shape) - 1)
+    padded = tf.pad(tensor, [[0, number * size - count], *rest])
+    return tf.reshape(padded, (number, size, *tensor.shape[1:]))
+
+
+def _empty(rows, parameters, number):
+    """Returns where gradients are put, of rows, and summed, of the others."""
+    of_rows = tf.TensorArray(
+        rows.dtype, number, element_shape=(None, rows.shape[1])
+    )
+    return [of_rows, *[tf.zeros_like(x, tf.float32) for x in parameters]]
+
+
+def _added(sums, gradients, index):
+    if not sums:
+        return sums
+    of_rows = sums[0].write(index, gradients[0])
+    pairs = zip(sums[1:], gradients[1:], strict=True)
+    return [of_rows, *[old + new for old, new in pairs]]
