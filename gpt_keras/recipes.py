@@ -58,6 +58,7 @@ RECIPES: dict[str, TrainConfig] = {
         batch_size=16,
         steps=800,
         learning_rate=3e-3,
+        min_learning_rate=1e-4,
         validate_every=200,
         checkpoint_every=200,
         sample_every=200,

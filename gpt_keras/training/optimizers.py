@@ -2,44 +2,49 @@
 
 import keras
 
+from gpt_keras.training.adamw import MatrixAdamW
+from gpt_keras.training.muon import Muon
+from gpt_keras.training.schedules import make_schedule
+
 
 def make_optimizer(config, model) -> keras.optimizers.Optimizer:
-    """Returns AdamW with warm-up and cosine decay, its slots made.
+    """Returns AdamW, or Muon for the matrices of the blocks.
 
-    Matrices decay, vectors (biases and norms) don't.
+    Embeddings, positions, the final layer and all vectors are AdamW's in
+    either case. Matrices decay, vectors (biases and norms) don't.
 
     Args:
         config: `TrainConfig`.
-        model: A built model.
+        model: A `GPTModel`.
     """
-    optimizer = keras.optimizers.AdamW(
+    options = dict(
         learning_rate=make_schedule(config),
         beta_1=config.beta_1,
         beta_2=config.beta_2,
-        epsilon=1e-8,
-        weight_decay=config.weight_decay or None,
+        epsilon=1e-8,  # Kingma & Ba 2015, algorithm 1
+        weight_decay=config.weight_decay,
         global_clipnorm=config.clip_norm or None,
     )
-    if config.weight_decay:
-        optimizer.exclude_from_weight_decay(
-            var_list=[v for v in model.trainable_variables if len(v.shape) < 2]
+    if config.optimizer == "muon":
+        return Muon(
+            **options,
+            momentum=config.muon_momentum,
+            matrices=block_matrices(model),
         )
-    return optimizer
+    return MatrixAdamW(**options)
 
 
-def make_schedule(config):
-    """Returns linear warm-up from 0, then cosine decay to the minimum."""
-    if config.learning_rate <= 0:
-        raise ValueError(
-            "`learning_rate` must be positive. Received: "
-            f"learning_rate={config.learning_rate}"
-        )
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0
-        if config.warmup_steps
-        else config.learning_rate,
-        warmup_target=config.learning_rate if config.warmup_steps else None,
-        warmup_steps=config.warmup_steps,
-        decay_steps=max(config.steps - config.warmup_steps, 1),
-        alpha=config.min_learning_rate / config.learning_rate,
-    )
+def block_matrices(model) -> dict[str, int]:
+    """Returns the names of a block's kernels, and of how many each consists.
+
+    Args:
+        model: A `GPTModel`, whose blocks are all made alike.
+    """
+    block = model.blocks[0]
+    layers = {
+        block.attention.query_key_value: 3,
+        block.attention.output_projection: 1,
+        block.expand: 1,
+        block.contract: 1,
+    }
+    return {f"{layer.name}/kernel": parts for layer, parts in layers.items()}
