@@ -21,7 +21,7 @@ from gpt_keras.text.tokenizer_training import train_byte_pair
 from gpt_keras.text.tokenizer_training import train_character
 
 _KINDS = ("byte_pair", "character")
-_ENTROPY_CHUNK = 2**22  # tokens
+_COUNTED_AT_ONCE = 2**22  # tokens
 
 
 def prepare(
@@ -94,13 +94,32 @@ def unigram_entropy(split: TokenSplit) -> float:
 
     What a model would lose that knows the frequencies and nothing else.
     """
-    counts = np.zeros(split.vocab_size, np.int64)
-    for start in range(0, split.num_tokens, _ENTROPY_CHUNK):
-        length = min(_ENTROPY_CHUNK, split.num_tokens - start)
-        ids = split.read([start], length)[0]
-        counts += np.bincount(ids, minlength=split.vocab_size)
+    counts = _counts(split, split.num_tokens)
     shares = counts[counts > 0] / split.num_tokens
     return float(-np.sum(shares * np.log(shares)))
+
+
+def bytes_per_token(split: TokenSplit, tokenizer, most: int = 2**24) -> float:
+    """How many UTF-8 bytes of text a token stands for, on average.
+
+    Args:
+        split: The tokens.
+        tokenizer: That made them.
+        most: Tokens that are looked at, from the beginning.
+    """
+    counts = _counts(split, min(most, split.num_tokens))
+    sizes = [len(tokenizer.token_bytes(i)) for i in range(split.vocab_size)]
+    return float(counts @ np.array(sizes) / counts.sum())
+
+
+def _counts(split: TokenSplit, num_tokens: int) -> np.ndarray:
+    """How often each id occurs among the first tokens of a split."""
+    counts = np.zeros(split.vocab_size, np.int64)
+    for start in range(0, num_tokens, _COUNTED_AT_ONCE):
+        length = min(_COUNTED_AT_ONCE, num_tokens - start)
+        ids = split.read([start], length)[0]
+        counts += np.bincount(ids, minlength=split.vocab_size)
+    return counts
 
 
 def _tokenizer_settings(tokenizer, vocab_size: int | None) -> dict:

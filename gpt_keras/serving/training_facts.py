@@ -12,12 +12,13 @@ _MANIFEST = pathlib.Path("tokens", "manifest.json")
 _FILE_NAMES = 20  # as many names of text files are told
 
 
-def training_facts(model_dir) -> dict[str, Any]:
+def training_facts(model_dir, best: bool = False) -> dict[str, Any]:
     """Gathers what a model folder says of data and training.
 
     Args:
         model_dir: The folder that `tools.train` wrote. What is missing there
             is missing in the facts.
+        best: Of the weights of the lowest validation loss, not the last ones.
 
     Returns:
         What JSON can hold, `None` for a number that isn't finite:
@@ -35,7 +36,7 @@ def training_facts(model_dir) -> dict[str, Any]:
     run = _read(folder / CONFIG).get("training")
     facts = {
         "configuration": run and _without_paths(run),
-        "figures": _figures(read_metrics(folder), run or {}),
+        "figures": _figures(_lines(folder, best), run or {}),
         "data": _data(_read(folder / _MANIFEST)),
     }
     return {name: fact for name, fact in facts.items() if fact}
@@ -68,10 +69,20 @@ def _without_paths(run: dict) -> dict:
     return kept
 
 
+def _lines(folder, best: bool) -> list[dict]:
+    """Returns the log, up to the best validation if that is asked for."""
+    lines = read_metrics(folder)
+    losses = _series(lines, "val_loss")
+    if not best or not losses:
+        return lines
+    best_step, _ = min(losses, key=lambda pair: pair[1])
+    return [line for line in lines if line["step"] <= best_step]
+
+
 def _figures(lines: list[dict], run: dict) -> dict:
     if not lines:
         return {}
-    last_step = lines[-1]["step"]
+    last_step = max(line["step"] for line in lines)
     losses = _series(lines, "loss")
     val_losses = _series(lines, "val_loss")
     speeds = _series(lines, "tokens_per_second")

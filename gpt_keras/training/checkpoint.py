@@ -1,18 +1,25 @@
 """A model and its optimizer in, checkpoints that survive a kill out.
 
-A checkpoint holds all that steers the run: weights, optimizer slots, dropout
-seeds, the running means of the log, the step and the seconds so far.
+A checkpoint holds all that steers the run: weights and their averages,
+optimizer slots, loss scale, dropout seeds, the recent steps, the running means
+of the log, the step, the seconds so far and the lowest validation loss.
 """
 
+import math
 import pathlib
 import re
+import shutil
 
 import tensorflow as tf
 
+BEST = "best"
 _NAME = "ckpt"
+_AVERAGES = "averages"
+_FIRST_AVERAGE = f"{_AVERAGES}/0/.ATTRIBUTES/VARIABLE_VALUE"
 # What TensorFlow raises on a damaged or cut-off file, or another model's.
 _UNREADABLE = (tf.errors.OpError, IndexError, AssertionError, ValueError)
 _STEP = re.compile(rf"{_NAME}-(\d+)\.index")
+_DATA = re.compile(rf"{_NAME}-(\d+)\.data-")
 
 
 class TrainingCheckpoint:
@@ -23,7 +30,8 @@ class TrainingCheckpoint:
     not seen, and a damaged one is passed over.
 
     Args:
-        directory: Where the checkpoints lie; made if need be.
+        directory: Where the checkpoints lie; made if need be. The weights of
+            the lowest validation loss lie in `best/` below it.
         model: A built, compiled model.
         keep: How many checkpoints are kept.
     """
@@ -32,18 +40,26 @@ class TrainingCheckpoint:
         self.directory = pathlib.Path(directory)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.best_loss = tf.Variable(
+            math.inf, dtype=tf.float64, trainable=False
+        )
+        self._model = model
+        state = model.step_state
         self._checkpoint = tf.train.Checkpoint(
             model=_values(model.variables),
             optimizer=_values(model.optimizer.variables),
             metrics=_values(model.metrics_variables),
+            recent=[state.recent, state.num_skipped],
             step=self.step,
             seconds=self.seconds,
+            best_loss=self.best_loss,
+            **({_AVERAGES: state.averages} if state.averages else {}),
         )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self.directory),
-            max_to_keep=keep,
-            checkpoint_name=_NAME,
+        self._manager = _manager(self._checkpoint, self.directory, keep)
+        self._best = _manager(
+            tf.train.Checkpoint(model=_values(model.variables)),
+            self.directory / BEST,
+            keep=1,
         )
 
     def save(self, step: int, seconds: float) -> None:
@@ -55,17 +71,33 @@ class TrainingCheckpoint:
         """
         self.step.assign(step)
         self.seconds.assign(seconds)
-        try:
-            self._manager.save(checkpoint_number=step)
-        except tf.errors.OpError as error:
-            raise OSError(
-                f"The checkpoint of step {step} could not be written to "
-                f"{str(self.directory)!r}: {error.message}. "
-                f"The last whole one is of step {latest_step(self.directory)}."
-            ) from error
+        _save(self._manager, step)
+
+    def save_best(self, step: int, loss: float) -> bool:
+        """Writes the weights, if no validation loss was lower.
+
+        Args:
+            step: The optimizer's.
+            loss: Validation loss of these weights. With averages, that is
+                theirs, and they are written.
+
+        Returns:
+            Whether it is the lowest.
+
+        Raises:
+            OSError: As `save`.
+        """
+        if not loss < float(self.best_loss.numpy()):
+            return False
+        with self._model.averaged_weights():
+            _save(self._best, step)
+        self.best_loss.assign(loss)
+        return True
 
     def restore(self, warn=print) -> int:
         """Restores the newest checkpoint that is whole; returns its step.
+
+        What kills left of saves is removed.
 
         Args:
             warn: Called with a line of text for each that is damaged.
@@ -76,11 +108,15 @@ class TrainingCheckpoint:
         Raises:
             ValueError: There are checkpoints, and none can be read.
         """
+        for directory in (self.directory, self.directory / BEST):
+            _remove_unfinished(directory)
         return _read_newest(self.directory, self._checkpoint, warn)
 
 
 def restore_weights(directory, model, warn=print) -> int:
     """Reads a model's weights out of the newest whole training checkpoint.
+
+    Where the run keeps averages of the weights, those.
 
     Args:
         directory: The folder of the checkpoints.
@@ -100,7 +136,12 @@ def restore_weights(directory, model, warn=print) -> int:
             "been trained yet."
         )
     checkpoint = tf.train.Checkpoint(model=_values(model.variables))
-    return _read_newest(directory, checkpoint, warn)
+    step = _read_newest(directory, checkpoint, warn)
+    path = _path(directory, step)
+    if tf.train.load_checkpoint(path).has_tensor(_FIRST_AVERAGE):
+        averages = {_AVERAGES: _values(model.trainable_variables)}
+        _read(path, tf.train.Checkpoint(**averages))
+    return step
 
 
 def latest_step(directory) -> int | None:
@@ -118,13 +159,55 @@ def _steps(directory) -> list[int]:
     return sorted(int(m[1]) for m in map(_STEP.fullmatch, names) if m)
 
 
+def _path(directory, step: int) -> str:
+    return str(pathlib.Path(directory) / f"{_NAME}-{step}")
+
+
+def _remove_unfinished(directory) -> None:
+    """Removes what a save leaves that was cut short."""
+    for path in pathlib.Path(directory).glob(f"{_NAME}-*_temp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _manager(checkpoint, directory, keep: int):
+    return tf.train.CheckpointManager(
+        checkpoint, str(directory), max_to_keep=keep, checkpoint_name=_NAME
+    )
+
+
+def _save(manager, step: int) -> None:
+    try:
+        manager.save(checkpoint_number=step)
+    except tf.errors.OpError as error:
+        directory = manager.directory
+        raise OSError(
+            f"The checkpoint of step {step} could not be written to "
+            f"{directory!r}: {error.message}. "
+            f"The last whole one is of step {latest_step(directory)}."
+        ) from error
+
+
+def _read(path: str, checkpoint) -> None:
+    status = checkpoint.read(path)
+    status.assert_existing_objects_matched().expect_partial()
+
+
+def _steps_without_index(directory) -> list[int]:
+    """Returns the steps of which only the data are there."""
+    names = (path.name for path in pathlib.Path(directory).glob("*.data-*"))
+    found = {int(m[1]) for m in map(_DATA.match, names) if m}
+    return sorted(found - set(_steps(directory)))
+
+
 def _read_newest(directory, checkpoint, warn) -> int:
     steps = _steps(directory)
+    for step in _steps_without_index(directory):
+        path = _path(directory, step)
+        warn(f"Checkpoint {path!r} can't be read, passed over: no index")
     for step in reversed(steps):
-        path = str(pathlib.Path(directory) / f"{_NAME}-{step}")
+        path = _path(directory, step)
         try:
-            status = checkpoint.read(path)
-            status.assert_existing_objects_matched().expect_partial()
+            _read(path, checkpoint)
             return step
         except _UNREADABLE as error:
             reason = str(error).splitlines()[0]

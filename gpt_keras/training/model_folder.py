@@ -9,10 +9,13 @@ import dataclasses
 import json
 import pathlib
 
+from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
 from gpt_keras.model import GPTModel
+from gpt_keras.training.checkpoint import BEST
 from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.checkpoint import restore_weights
+from gpt_keras.training.schedules import same_until
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
@@ -20,6 +23,9 @@ CHECKPOINTS = "checkpoints"
 
 def check_free(model_dir, config, vocab_size: int) -> None:
     """Checks that a folder is new, or that of this very run.
+
+    A run may be made longer, or shorter, while the learning rate of the steps
+    that it took stays what it was.
 
     Args:
         model_dir: The folder; it need not exist.
@@ -53,23 +59,27 @@ def claim(model_dir, config, vocab_size: int) -> None:
     """
     check_free(model_dir, config, vocab_size)
     path = pathlib.Path(model_dir) / CONFIG
-    if not path.exists():
-        saved = {
-            "format": 1,
-            "model": {"vocab_size": vocab_size, **config.model_arguments()},
-            "training": dataclasses.asdict(config),
-        }
-        write_atomically(path, json.dumps(saved, indent=2) + "\n")
+    content = {
+        "format": 1,
+        "model": {"vocab_size": vocab_size, **config.model_arguments()},
+        "training": dataclasses.asdict(config),
+    }
+    if not path.exists() or _read(path) != content:
+        write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
-def load_model(model_dir, dtype: str | None = None) -> GPTModel:
+def load_model(
+    model_dir, dtype: str | None = None, best: bool = False
+) -> GPTModel:
     """Returns the model of a folder, with its newest weights.
 
-    Nothing but numbers is read from the checkpoint, and no code is run.
+    Where the run keeps averages of the weights, with those. Nothing but
+    numbers is read from the checkpoint, and no code is run.
 
     Args:
         model_dir: The folder that `tools.train` wrote.
         dtype: A Keras dtype policy; None for the one it was trained with.
+        best: The weights of the lowest validation loss instead.
 
     Raises:
         FileNotFoundError: It is no model folder, or has no checkpoint.
@@ -80,7 +90,8 @@ def load_model(model_dir, dtype: str | None = None) -> GPTModel:
     dtype = dtype or saved["training"]["dtype"]
     model = GPTModel(**saved["model"], dtype=dtype)
     model.build((None, model.max_length))
-    restore_weights(folder / CHECKPOINTS, model)
+    checkpoints = folder / CHECKPOINTS
+    restore_weights(checkpoints / BEST if best else checkpoints, model)
     return model
 
 
@@ -109,9 +120,33 @@ def _check_same(path: pathlib.Path, config, vocab_size: int) -> None:
             f"vocabulary: {saved['model']['vocab_size']} there, "
             f"{vocab_size} now"
         )
+    differences += _other_schedule(path, config, saved["training"])
     if differences:
         raise ValueError(
             f"{str(path.parent)!r} holds a run with other settings. Go on "
             "with those, or choose another folder. Received: "
             f"{'; '.join(differences)}"
         )
+
+
+def _other_schedule(path: pathlib.Path, config, saved: dict) -> list[str]:
+    """Says where the length of the run can't be what it is now."""
+    if saved["steps"] == config.steps:
+        return []
+    step = latest_step(path.parent / CHECKPOINTS) or 0
+    lengths = f"steps: {saved['steps']} there, {config.steps} now"
+    if step > config.steps:
+        return [f"{lengths}, and {step} are done"]
+    if not same_until(_configuration(saved), config, step):
+        return [
+            f"{lengths}, and the learning rate of the {step} that are done "
+            "depends on it"
+        ]
+    return []
+
+
+def _configuration(saved: dict) -> TrainConfig:
+    known = {field.name for field in dataclasses.fields(TrainConfig)}
+    return TrainConfig(
+        **{name: value for name, value in saved.items() if name in known}
+    )

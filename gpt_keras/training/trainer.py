@@ -1,45 +1,33 @@
 """A configuration and batches in, a trained model in its folder out."""
 
+import functools
+import io
 import pathlib
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from gpt_keras.files import write_atomically
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
 from gpt_keras.training.callbacks import Samples
 from gpt_keras.training.callbacks import Saving
-from gpt_keras.training.callbacks import Telemetry
+from gpt_keras.training.callbacks import SkippedSteps
 from gpt_keras.training.callbacks import Validation
 from gpt_keras.training.checkpoint import TrainingCheckpoint
+from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.checkpoint import restore_weights
+from gpt_keras.training.device_facts import peak_flops
+from gpt_keras.training.execution import Execution
+from gpt_keras.training.model_flops import training_flops_per_token
 from gpt_keras.training.optimizers import make_optimizer
+from gpt_keras.training.profiling import Profile
+from gpt_keras.training.profiling import parse_range
 from gpt_keras.training.run_log import RunLog
-
-
-def choose_strategy(logical_cpus: int = 0) -> tf.distribute.Strategy:
-    """Returns the strategy for what the machine has.
-
-    Several GPUs: `MirroredStrategy` over all of them. One device: the default
-    strategy, that is, none.
-
-    Args:
-        logical_cpus: If positive, split the CPU into so many devices and use
-            those, GPU or not. Only before TensorFlow has used a device.
-
-    Raises:
-        ValueError: TensorFlow has used a device already.
-    """
-    if logical_cpus:
-        _split_cpu(logical_cpus)
-        devices = [f"CPU:{index}" for index in range(logical_cpus)]
-        if logical_cpus == 1:
-            return tf.distribute.OneDeviceStrategy(devices[0])
-        return tf.distribute.MirroredStrategy(devices)
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+from gpt_keras.training.telemetry import Telemetry
+from gpt_keras.training.telemetry import Workload
 
 
 def train(
@@ -50,6 +38,7 @@ def train(
     training_batches: Callable[[int, int], tf.data.Dataset],
     validation_batches: tf.data.Dataset | None = None,
     sample: Callable[[keras.Model], str] | None = None,
+    bytes_per_token: float | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[GPTModel, bool]:
     """Trains a model with `fit`, from the folder's checkpoint if it has one.
@@ -65,6 +54,8 @@ def train(
             gives the batches of those steps.
         validation_batches: Batches of the contract triple, or None.
         sample: Takes the model and writes a text, or None.
+        bytes_per_token: UTF-8 bytes of the text per token, for the bits per
+            byte of the log; None leaves them out.
         strategy: From `choose_strategy`; None for the one in force.
 
     Returns:
@@ -72,58 +63,69 @@ def train(
 
     Raises:
         ValueError: The folder holds another run, or the batch can't be spread
-            evenly over the replicas.
+            evenly over the replicas and microbatches.
+        SkippedTooOften: Too many steps had to be left out.
         OSError: The folder can't be written.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    _check_replicas(config.batch_size, strategy.num_replicas_in_sync)
+    _check_replicas(config, strategy.num_replicas_in_sync)
+    profiled = parse_range(config.profile)
     model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
     with strategy.scope():
         model = _make_model(config, vocab_size)
-        # Not before the model could be made: a mistaken option is no claim.
-        model_folder.claim(model_dir, config, vocab_size)
         checkpoint = TrainingCheckpoint(
             folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
         )
         first_step = checkpoint.restore()
-    if first_step == 0 and config.init_from:
-        restore_weights(
-            pathlib.Path(config.init_from) / model_folder.CHECKPOINTS, model
-        )
+        if first_step == 0 and config.init_from:
+            _begin_with(model, config.init_from)
+    # Not before all of it could be made: a mistaken option is no claim.
+    model_folder.claim(model_dir, config, vocab_size)
     if first_step >= config.steps:
         return model, True
 
     log = RunLog(folder, first_step)
+    model.train_function = _execution(config, model, profiled)
+    workload = _workload(config, model, bytes_per_token)
     telemetry = Telemetry(
         log,
-        first_step,
         config.log_every,
-        config.batch_size * config.max_length,
         config.steps,
+        workload,
         float(checkpoint.seconds.numpy()),
     )
-    callbacks = [telemetry]
-    if validation_batches is not None:
-        callbacks.append(
-            Validation(
-                log,
-                first_step,
-                config.validate_every,
-                validation_batches,
-                config.steps,
-            )
-        )
     saving = Saving(
+        log,
         checkpoint,
-        first_step,
         config.checkpoint_every,
         config.steps,
         lambda: telemetry.seconds,
     )
+    callbacks = [
+        SkippedSteps(
+            log,
+            config.max_skipped,
+            functools.partial(_explain, folder, training_batches),
+        ),
+        telemetry,
+    ]
+    if validation_batches is not None:
+        callbacks.append(
+            Validation(
+                log,
+                config.validate_every,
+                validation_batches,
+                config.steps,
+                workload,
+                checkpoint.save_best if config.keep_best else None,
+            )
+        )
     callbacks.append(saving)
     if sample is not None and config.sample_every:
-        callbacks.append(Samples(log, first_step, config.sample_every, sample))
+        callbacks.append(Samples(log, config.sample_every, sample))
+    if profiled is not None:
+        callbacks.append(Profile(folder, first_step, profiled))
     try:
         model.fit(
             training_batches(first_step, config.steps - first_step),
@@ -137,32 +139,83 @@ def train(
     return model, saving.stopped_by is None
 
 
+def _execution(config, model, profiled) -> Execution:
+    """Returns what `fit` calls; it ends where a callback has to look."""
+    most = config.steps_per_execution or config.spike_window
+    return Execution(
+        model,
+        config.steps,
+        stops=(
+            config.log_every,
+            config.validate_every,
+            config.checkpoint_every,
+            config.sample_every,
+        ),
+        at=profiled or (),
+        # Beyond the window nobody could tell which of them were left out.
+        most=min(most, config.spike_window),
+    )
+
+
+def _workload(config, model, bytes_per_token) -> Workload:
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if config.peak_teraflops:
+        peak = config.peak_teraflops * 1e12
+    elif config.logical_cpus:
+        with tf.device("CPU:0"):
+            peak = peak_flops(config.dtype)
+        replicas = 1  # they share the cores that were measured
+    else:
+        peak = peak_flops(config.dtype)
+    return Workload(
+        tokens=config.batch_size * config.max_length,
+        flops_per_token=training_flops_per_token(model, config.max_length),
+        peak_flops=peak * replicas,
+        bytes_per_token=bytes_per_token,
+    )
+
+
+def _begin_with(model, model_dir) -> None:
+    """Reads the weights of another model folder."""
+    checkpoints = pathlib.Path(model_dir) / model_folder.CHECKPOINTS
+    restore_weights(checkpoints, model)
+    model.step_state.restart_averages()
+
+
+def _explain(folder, training_batches, step: int, text: str) -> str:
+    """Writes the batch of a step down, and says where."""
+    path = folder / f"skipped_step_{step}.npy"
+    token_ids = next(iter(training_batches(step - 1, 1)))[0].numpy()
+    buffer = io.BytesIO()
+    np.save(buffer, token_ids)
+    write_atomically(path, buffer.getvalue())
+    last = latest_step(folder / model_folder.CHECKPOINTS) or 0
+    return (
+        f"{text}. Its token ids are in {str(path)!r}. The run is at the "
+        f"checkpoint of step {last}: train on from there with another "
+        "learning rate by --init_from, or allow more by --max_skipped."
+    )
+
+
 def _make_model(config, vocab_size: int) -> GPTModel:
     """Returns the model, its weights and the optimizer's slots made."""
     keras.utils.set_random_seed(config.seed)
-    model = GPTModel(vocab_size, **config.model_arguments(), dtype=config.dtype)
+    model = GPTModel(
+        vocab_size,
+        **config.model_arguments(),
+        remat=config.remat,
+        dtype=config.dtype,
+    )
     model.build((None, config.max_length))
-    model.compile(make_optimizer(config, model))
+    model.compile(make_optimizer(config, model), **config.step_options())
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def _split_cpu(count: int) -> None:
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    try:
-        tf.config.set_logical_device_configuration(
-            cpu, [tf.config.LogicalDeviceConfiguration()] * count
-        )
-    except RuntimeError as error:
+def _check_replicas(config, replicas: int) -> None:
+    if config.batch_size % (replicas * config.microbatches):
         raise ValueError(
-            "`logical_cpus` must be chosen before TensorFlow uses a device. "
-            f"Received: logical_cpus={count}"
-        ) from error
-
-
-def _check_replicas(batch_size: int, replicas: int) -> None:
-    if batch_size % replicas:
-        raise ValueError(
-            "`batch_size` must be a multiple of the number of devices. "
-            f"Received: batch_size={batch_size}, devices={replicas}"
+            "`batch_size` must be a multiple of the number of devices times "
+            f"`microbatches`. Received: batch_size={config.batch_size}, "
+            f"devices={replicas}, microbatches={config.microbatches}"
         )

@@ -37,11 +37,94 @@ def test_the_model_comes_back(tmp_path, dtype):
 def test_a_folder_belongs_to_one_configuration(tmp_path):
     claim(tmp_path, CONFIG, 30)
     claim(tmp_path, dataclasses.replace(CONFIG, log_every=3), 30)
-    other = dataclasses.replace(CONFIG, d_model=32, steps=7)
-    with pytest.raises(ValueError, match="d_model: 16 there, 32 now; steps"):
+    other = dataclasses.replace(CONFIG, d_model=32)
+    with pytest.raises(ValueError, match="d_model: 16 there, 32 now"):
         claim(tmp_path, other, 30)
     with pytest.raises(ValueError, match="vocabulary: 30 there, 31 now"):
         claim(tmp_path, CONFIG, 31)
+
+
+def _longer(folder, step, steps, **settings):
+    """Claims a run of 100 steps, and again as one of `steps`."""
+    config = dataclasses.replace(CONFIG, steps=100, warmup_steps=10, **settings)
+    claim(folder, config, 30)
+    model = _make_model(config, 30)
+    TrainingCheckpoint(folder / "checkpoints", model).save(step, 0.0)
+    claim(folder, dataclasses.replace(config, steps=steps), 30)
+    return json.loads((folder / "config.json").read_text())["training"]
+
+
+@pytest.mark.parametrize(
+    "step, steps, settings",
+    [
+        (80, 200, {"schedule": "trapezoid", "decay_steps": 20}),
+        (80, 90, {"schedule": "constant"}),
+        (9, 200, {"schedule": "cosine"}),
+        (80, 81, {"schedule": "constant"}),
+    ],
+)
+def test_a_run_may_grow_before_its_decay(tmp_path, step, steps, settings):
+    assert _longer(tmp_path, step, steps, **settings)["steps"] == steps
+
+
+@pytest.mark.parametrize(
+    "step, steps, settings, reason",
+    [
+        (
+            90,
+            200,
+            {"schedule": "trapezoid", "decay_steps": 20},
+            "learning rate",
+        ),
+        (20, 200, {"schedule": "cosine"}, "learning rate of the 20"),
+        (80, 70, {"schedule": "constant"}, "80 are done"),
+    ],
+)
+def test_a_run_may_not_grow_in_its_decay(
+    tmp_path, step, steps, settings, reason
+):
+    with pytest.raises(ValueError, match=f"steps: 100 there.*{reason}"):
+        _longer(tmp_path, step, steps, **settings)
+
+
+def test_the_best_weights_and_the_averages_come_back(tmp_path):
+    config = dataclasses.replace(CONFIG, ema_decay=0.5)
+    claim(tmp_path, config, 30)
+    model = _make_model(config, 30)
+    checkpoint = TrainingCheckpoint(tmp_path / "checkpoints", model)
+    kernel = model.final_layer.kernel
+    best = kernel.numpy()
+    assert checkpoint.save_best(1, 2.0)
+    kernel.assign_add(np.ones(kernel.shape, "float32"))
+    assert not checkpoint.save_best(2, 2.5)
+    assert not checkpoint.save_best(3, float("nan"))
+    checkpoint.save(3, 0.0)
+    loaded = load_model(tmp_path).final_layer.kernel
+    np.testing.assert_array_equal(loaded, best)  # where the averages are still
+    loaded = load_model(tmp_path, best=True).final_layer.kernel
+    np.testing.assert_array_equal(loaded, best)
+    again = TrainingCheckpoint(tmp_path / "checkpoints", model)
+    again.restore()
+    assert float(again.best_loss.numpy()) == 2.0
+    with model.averaged_weights():
+        kernel.assign_add(np.ones(kernel.shape, "float32"))
+    assert again.save_best(4, 1.0)
+    loaded = load_model(tmp_path, best=True).final_layer.kernel
+    np.testing.assert_array_equal(loaded, best + 1)
+    names = (tmp_path / "checkpoints" / "best").glob("*.index")
+    assert [path.name for path in names] == ["ckpt-4.index"]
+
+
+def test_fields_that_are_newer_than_a_folder_have_their_defaults(tmp_path):
+    claim(tmp_path, CONFIG, 30)
+    path = tmp_path / "config.json"
+    saved = json.loads(path.read_text())
+    del saved["training"]["ema_decay"]
+    path.write_text(json.dumps(saved))
+    claim(tmp_path, CONFIG, 30)
+    path.write_text(json.dumps(saved))
+    with pytest.raises(ValueError, match="ema_decay: 0.0 there, 0.5 now"):
+        claim(tmp_path, dataclasses.replace(CONFIG, ema_decay=0.5), 30)
 
 
 def test_half_a_folder_is_told_from_a_whole_one(tmp_path):

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
+from gpt_keras.training.callbacks import SkippedTooOften
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.run_log import read_metrics
-from gpt_keras.training.trainer import choose_strategy
+from gpt_keras.training.strategy import choose_strategy
 from gpt_keras.training.trainer import train
 
 CONFIG = TrainConfig(
@@ -69,8 +70,25 @@ class Killed(Exception):
     pass
 
 
-def test_goes_on_where_it_was_killed(tmp_path):
-    whole, _ = _train(tmp_path / "whole")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {
+            "ema_decay": 0.9,
+            "microbatches": 2,
+            "optimizer": "muon",
+            "schedule": "trapezoid",
+            "remat": True,
+            "chunk_tokens": 5,
+        },
+        {"dtype": "mixed_float16", "spike_window": 4, "jit_compile": True},
+    ],
+    ids=["plain", "everything", "float16"],
+)
+def test_goes_on_where_it_was_killed(tmp_path, settings):
+    config = dataclasses.replace(CONFIG, **settings)
+    whole, _ = _train(tmp_path / "whole", config)
 
     def killed(first_step, num_steps):
         def stop(step, *batch):
@@ -86,7 +104,7 @@ def test_goes_on_where_it_was_killed(tmp_path):
 
     folder = tmp_path / "killed"
     with pytest.raises(tf.errors.OpError):
-        _train(folder, batches=killed)
+        _train(folder, config, batches=killed)
     assert max(x["step"] for x in read_metrics(folder)) == 6
     starts = []
 
@@ -94,10 +112,10 @@ def test_goes_on_where_it_was_killed(tmp_path):
         starts.append((first_step, num_steps))
         return _batches(first_step, num_steps)
 
-    again, finished = _train(folder, batches=batches)
+    again, finished = _train(folder, config, batches=batches)
     assert finished and starts == [(4, 8)]
-    for value, expected in zip(again.variables, whole.variables, strict=True):
-        np.testing.assert_array_equal(value.numpy(), expected.numpy())
+    for value, expected in zip(_state(again), _state(whole), strict=True):
+        np.testing.assert_array_equal(value, expected)
 
     def without_time(lines):
         return [(x["step"], x.get("loss")) for x in lines]
@@ -105,6 +123,92 @@ def test_goes_on_where_it_was_killed(tmp_path):
     assert without_time(read_metrics(folder)) == without_time(
         read_metrics(tmp_path / "whole")
     )
+
+
+def _state(model):
+    """Returns all that steers a run."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return [v.numpy() for v in (*variables, *model.step_state.variables)]
+
+
+def test_a_run_grows_and_is_as_long_as_a_long_one(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, schedule="trapezoid", decay_steps=4, steps=8, ema_decay=0.9
+    )
+    with pytest.raises(tf.errors.OpError):
+        _train(tmp_path / "grown", config, lambda first, count: _ending(4))
+    longer = dataclasses.replace(config, steps=12)
+    grown, _ = _train(tmp_path / "grown", longer)
+    long, _ = _train(tmp_path / "long", longer)
+    for value, expected in zip(_state(grown), _state(long), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    with pytest.raises(ValueError, match="steps: 12 there, 16 now"):
+        _train(tmp_path / "grown", dataclasses.replace(config, steps=16))
+
+
+def _ending(steps):
+    """Batches that end in an error after some steps."""
+
+    def fail(*batch):
+        def stop():
+            raise Killed
+
+        with tf.control_dependencies([tf.py_function(stop, [], [])]):
+            return [tf.identity(tensor) for tensor in batch]
+
+    return _batches(0, steps).concatenate(
+        _batches(steps, 1).map(lambda *batch: tuple(fail(*batch)))
+    )
+
+
+def test_too_many_bad_steps_stop_the_run(tmp_path):
+    def batches(first_step, num_steps):
+        def spoil(step, batch):
+            ids, labels, weight = batch
+            bad = (step >= 5) & (step < 9)  # steps 6 to 9
+            return ids, labels, tf.where(bad, np.inf, weight)
+
+        steps = tf.data.Dataset.range(first_step, first_step + num_steps)
+        data = tf.data.Dataset.zip(steps, _batches(first_step, num_steps))
+        return data.map(spoil)
+
+    config = dataclasses.replace(CONFIG, max_skipped=2, log_every=1)
+    with pytest.raises(SkippedTooOften) as error:
+        _train(tmp_path, config, batches)
+    text = str(error.value)
+    assert "step 8: loss" in text and "checkpoint of step 4" in text
+    ids = np.load(tmp_path / "skipped_step_8.npy")
+    np.testing.assert_array_equal(ids, next(iter(_batches(7, 1)))[0])
+    assert repr(str(tmp_path / "skipped_step_8.npy")) in text
+    skipped = [x for x in read_metrics(tmp_path) if "skipped_loss" in x]
+    assert [x["step"] for x in skipped] == [6, 7, 8]
+    model, finished = _train(
+        tmp_path, dataclasses.replace(config, max_skipped=4), batches
+    )
+    assert finished and model.step_state.num_skipped.numpy() == 4
+    assert all(np.isfinite(value).all() for value in _state(model)[:-2])
+
+
+def test_keeps_the_weights_of_the_lowest_validation_loss(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, learning_rate=5.0, min_learning_rate=5.0, validate_every=2
+    )
+    _train(tmp_path, config, validation_batches=_batches(0, 2))
+    losses = {
+        x["step"]: x["val_loss"]
+        for x in read_metrics(tmp_path)
+        if "val_loss" in x
+    }
+    best_step = min(losses, key=losses.get)
+    best = load_model(tmp_path, best=True)
+    best.compile()
+    loss = best.evaluate(_batches(0, 2), verbose=0)
+    np.testing.assert_allclose(loss, losses[best_step], rtol=1e-5)
+
+
+def test_a_profile_is_traced(tmp_path):
+    _train(tmp_path, dataclasses.replace(CONFIG, profile="3,5"))
+    assert list((tmp_path / "logs").rglob("*.xplane.pb"))
 
 
 def test_a_run_that_is_done_stays_as_it_is(tmp_path):
@@ -124,10 +228,23 @@ def test_begins_with_the_weights_of_another_run(tmp_path):
         steps=1,
         learning_rate=1e-9,
         min_learning_rate=0.0,
+        ema_decay=0.9,
     )
     second, _ = _train(tmp_path / "second", config)
-    for value, expected in zip(second.weights, model.weights, strict=True):
-        np.testing.assert_allclose(value.numpy(), expected.numpy(), atol=1e-6)
+    averaged = load_model(tmp_path / "second")
+    for values in zip(
+        second.weights, averaged.weights, model.weights, strict=True
+    ):
+        value, average, expected = (value.numpy() for value in values)
+        np.testing.assert_allclose(value, expected, atol=1e-6)
+        np.testing.assert_allclose(average, expected, atol=1e-6)
+
+
+def test_a_mistaken_beginning_is_no_claim(tmp_path):
+    nowhere = dataclasses.replace(CONFIG, init_from=str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError, match="not been trained"):
+        _train(tmp_path / "run", nowhere)
+    _train(tmp_path / "run", dataclasses.replace(CONFIG, steps=1))
 
 
 def test_a_batch_must_spread_over_the_devices(tmp_path):

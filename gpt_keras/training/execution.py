@@ -1,0 +1,93 @@
+"""A model and where to stop in, a train function of several steps out.
+
+Between two visits to Python, `fit` may take many optimizer steps: small
+models spend half of their time there. Which steps are taken together changes
+nothing in what they compute.
+"""
+
+import tensorflow as tf
+
+
+class Execution:
+    """A `train_function` for `fit`: `model.train_function = Execution(…)`.
+
+    An execution ends at the next multiple of every number in `stops`, at the
+    last step, and once `seconds` have passed, so that a signal is seen soon.
+
+    Args:
+        model: A compiled `GPTModel`, its optimizer built.
+        last_step: Of the run.
+        stops: Every so many steps Python has something to do; 0 counts as
+            never.
+        at: Single steps to stop at.
+        most: Steps in an execution at most.
+        seconds: After these no other step is begun.
+    """
+
+    def __init__(
+        self,
+        model,
+        last_step: int,
+        stops=(),
+        at=(),
+        most: int = 1,
+        seconds: float = 0.5,
+    ):
+        self._model, self._last_step = model, last_step
+        self._stops = [number for number in stops if number]
+        self._at, self._most, self._seconds = at, most, seconds
+        self._execute = tf.function(self._steps, autograph=False)
+
+    def __call__(self, iterator):
+        """Takes some steps; returns the logs of the last one.
+
+        `data_seconds` among them is the time that was spent on waiting for
+        batches.
+        """
+        step = int(self._model.optimizer.iterations.numpy())
+        return self._execute(iterator, tf.constant(self.next_count(step)))
+
+    def next_count(self, step: int) -> int:
+        """Returns how many steps may follow `step` in one execution."""
+        ends = [self._last_step, step + self._most]
+        ends += [(step // every + 1) * every for every in self._stops]
+        ends += [stop for stop in self._at if stop > step]
+        return min(ends) - step
+
+    def _steps(self, iterator, count):
+        started = tf.timestamp()
+
+        def goes_on(taken, waited):
+            in_time = tf.timestamp() - started < self._seconds
+            return (taken < count) & (in_time | (taken == 0))
+
+        def take(taken, waited):
+            return taken + 1, waited + self._step(iterator)
+
+        # One step goes through the loop too: out of it, TensorFlow might fuse
+        # other operations and round otherwise.
+        zero = tf.constant(0.0, tf.float64)
+        _, waited = tf.while_loop(
+            goes_on, take, (0, zero), parallel_iterations=1
+        )
+        state, optimizer = self._model.step_state, self._model.optimizer
+        return {
+            **self._model.get_metrics_result(),
+            "gradient_norm": state.last_norm(optimizer.iterations),
+            "skipped_steps": state.num_skipped,
+            "data_seconds": waited,
+        }
+
+    def _step(self, iterator):
+        """Takes one step; returns how long its batch let it wait."""
+        begin = tf.timestamp()
+        with tf.control_dependencies([begin]):
+            batch = iterator.get_next()
+        arrived = tf.nest.flatten(batch, expand_composites=True)
+        with tf.control_dependencies(arrived):
+            waited = tf.timestamp() - begin
+        with tf.control_dependencies([waited]):
+            self._model.distribute_strategy.run(
+                self._model.train_step, args=(batch,)
+            )
+        return waited

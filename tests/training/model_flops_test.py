@@ -1,0 +1,56 @@
+"""Tests of `gpt_keras.training.model_flops`."""
+
+import pytest
+import tensorflow as tf
+
+from gpt_keras.model import GPTModel
+from gpt_keras.training.loss import weighted_token_losses
+from gpt_keras.training.model_flops import training_flops_per_token
+
+
+@pytest.mark.parametrize(
+    ("length", "options"),
+    [
+        (16, {}),
+        (5, {}),
+        (16, {"tie_embeddings": True, "position": "learned"}),
+        (16, {"use_bias": False, "norm": "rms", "activation": "gelu"}),
+        (9, {"position": "rotary", "qk_norm": True, "num_layers": 3}),
+        (16, {"norm_order": "post", "num_heads": 1, "dff": 7}),
+    ],
+)
+def test_counts_the_matrix_products_of_a_training_step(length, options):
+    sizes = {"num_heads": 4, "dff": 24, "num_layers": 2} | options
+    model = GPTModel(50, 16, max_length=16, rate=0.0, **sizes)
+    model.build((None, 16))
+    counted = _flops_of_a_step(model, batch=3, length=length)
+    assert counted == 3 * length * training_flops_per_token(model, length)
+
+
+def _flops_of_a_step(model, batch, length):
+    """Traces loss and gradients, and adds up their matrix products."""
+
+    @tf.function
+    def step(tokens):
+        with tf.GradientTape() as tape:
+            losses, _ = weighted_token_losses(
+                model(tokens, training=True), tokens
+            )
+            loss = tf.reduce_sum(losses)
+        return tape.gradient(loss, model.trainable_variables)
+
+    spec = tf.TensorSpec((batch, length), tf.int32)
+    graph = step.get_concrete_function(spec).graph
+    return sum(
+        _flops_of_a_product(operation)
+        for operation in graph.get_operations()
+        if "MatMul" in operation.type or "Einsum" in operation.type
+    )
+
+
+def _flops_of_a_product(operation):
+    assert operation.type in ("MatMul", "BatchMatMulV2"), operation.type
+    adjoint = "transpose_a" if operation.type == "MatMul" else "adj_x"
+    inner = -2 if operation.get_attr(adjoint) else -1
+    elements = operation.outputs[0].shape.num_elements()
+    return 2 * elements * operation.inputs[0].shape[inner]
