@@ -88,14 +88,14 @@ def main(values):
         "max_new_tokens": values.new_tokens_limit,
     }
     path = export_saved_model(
-        load_model(values.model_dir),
+        load_model(values.model_dir, best=values.best),
         load_tokenizer(values.model_dir),
         values.output,
         policy=safety.policy(values, **limits),
         dtype=values.dtype,
         quantize=values.quantize,
         loss_texts=_texts(values.loss_text),
-        training=training_facts(values.model_dir),
+        training=training_facts(values.model_dir, values.best),
         card_notes=_read(values.card_notes) if values.card_notes else "",
         **sampling.settings(values),
     )

@@ -31,7 +31,7 @@ def define_flags(values):
 def main(values):
     """Prints each prompt with its completion."""
     generator = TextGenerator(
-        load_model(values.model_dir),
+        load_model(values.model_dir, best=values.best),
         load_tokenizer(values.model_dir),
         safety.policy(values),
     )

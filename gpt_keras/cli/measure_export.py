@@ -50,7 +50,7 @@ def define_flags(values):
 
 def main(values):
     """Prints seconds a call, tokens per second and the ratio to Python."""
-    ways = {"Python": _python(values.model_dir, values.dtype)}
+    ways = {"Python": _python(values.model_dir, values.dtype, values.best)}
     for version_dir in values.version_dir:
         ways[f"SavedModel {version_dir}"] = _loaded(version_dir)
         ways[f"v1 Session {version_dir}"] = _session(version_dir)
@@ -90,9 +90,9 @@ def _compare(ways, batch_size, values):
         )
 
 
-def _python(model_dir, dtype):
+def _python(model_dir, dtype, best):
     generator = TextGenerator(
-        load_model(model_dir, dtype), load_tokenizer(model_dir)
+        load_model(model_dir, dtype, best), load_tokenizer(model_dir)
     )
 
     def call(prompts, settings):

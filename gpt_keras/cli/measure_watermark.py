@@ -63,7 +63,7 @@ def define_flags(values):
 def main(values):
     """Prints the rates, a line for each kind of text."""
     watermark = detection.watermark(values, strength=values.strength)
-    model = load_model(values.model_dir)
+    model = load_model(values.model_dir, best=values.best)
     tokenizer = load_tokenizer(values.model_dir)
 
     def written(policy):

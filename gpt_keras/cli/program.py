@@ -52,13 +52,19 @@ def _define_key_flags(define_flags) -> None:
 
 
 def define_model_dir(values) -> None:
-    """Defines the flag of the model that a program reads."""
+    """Defines the flags of the model that a program reads."""
     flags.DEFINE_string(
         "model_dir",
         None,
         "Folder of the model.",
         flag_values=values,
         required=True,
+    )
+    flags.DEFINE_boolean(
+        "best",
+        False,
+        "The weights of the lowest validation loss, not the last ones.",
+        flag_values=values,
     )
 
 

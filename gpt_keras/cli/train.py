@@ -10,6 +10,7 @@ The same command goes on from the last checkpoint.
 import math
 import pathlib
 
+import tensorflow as tf
 from absl import flags
 
 from gpt_keras import flags as config_flags
@@ -17,6 +18,7 @@ from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
 from gpt_keras.data import sources
+from gpt_keras.data.preparation import bytes_per_token
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
 from gpt_keras.data.splitting import ValidationSplit
@@ -29,6 +31,7 @@ from gpt_keras.training import trainer
 from gpt_keras.training.curves import draw_curves
 from gpt_keras.training.model_folder import check_free
 from gpt_keras.training.run_log import read_metrics
+from gpt_keras.training.strategy import choose_strategy
 
 
 def define_flags(values):
@@ -54,7 +57,9 @@ def main(values):
     """Trains; returns the exit status."""
     config = TrainConfig.from_flags(RECIPES[values.recipe], values)
     folder = pathlib.Path(values.model_dir)
-    strategy = trainer.choose_strategy(config.logical_cpus)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = choose_strategy(config.logical_cpus)
     tokenizer, store = prepare_data(config, folder / "tokens")
     splits = {name: store.split(name) for name in store.split_names}
     for name, split in splits.items():
@@ -84,6 +89,9 @@ def main(values):
         training_batches=training_batches,
         validation_batches=_validation_batches(config, splits),
         sample=_sampler(config, tokenizer),
+        bytes_per_token=bytes_per_token(
+            splits.get("validation", splits["train"]), tokenizer
+        ),
         strategy=strategy,
     )
     _report(folder, splits)
