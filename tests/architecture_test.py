@@ -8,7 +8,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
-COMMON = ["files", "flags", "config", "recipes"]
+COMMON = ["files", "flags", "step_options", "config", "recipes"]
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
@@ -21,9 +21,14 @@ DATA = """
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
     layers.positional_encoding layers.causal_self_attention
-    layers.decoder_block training.loss training.gradients training.exact_step
-    model training.optimizers training.checkpoint training.model_folder
-    training.run_log training.callbacks training.curves training.trainer
+    layers.decoder_block training.loss training.chunked_loss
+    training.microbatches training.gradients training.step_state
+    training.exact_step training.exact_trainer model
+    training.schedules training.adamw training.muon training.optimizers
+    training.strategy training.checkpoint training.model_folder
+    training.run_log training.model_flops training.device_facts
+    training.execution training.stepwise training.telemetry
+    training.callbacks training.profiling training.curves training.trainer
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal
     generation.policy generation.penalties generation.filters
@@ -39,7 +44,8 @@ MODEL = """
 CLI = """
     cli.program cli.sampling cli.watermark_key cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
-    cli.measure_watermark cli.measure_export
+    cli.measure_watermark cli.measure_export cli.measure_parity
+    cli.measure_kills
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

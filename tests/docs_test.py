@@ -16,6 +16,8 @@ from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import export
 from gpt_keras.cli import generate
 from gpt_keras.cli import measure_export
+from gpt_keras.cli import measure_kills
+from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import program
 from gpt_keras.cli import train
@@ -40,6 +42,7 @@ INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
 FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
     "flagfile",
+    "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
     "rest_api_timeout_in_ms",
@@ -194,6 +197,8 @@ def _flags_of_tools():
             detect_watermark,
             measure_watermark,
             measure_export,
+            measure_kills,
+            measure_parity,
         )
     }
     for name in ("complete", "check_export"):

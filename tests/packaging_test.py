@@ -87,6 +87,10 @@ def _compiled_model():
 PRIVATE_NAMES = {
     "_loss_tracker": _compiled_model,
     "_all_reduce_sum_gradients": keras.optimizers.SGD,
+    "_maybe_symbolic_build": keras.Model,
+    "_symbolic_build": keras.Model,
+    "_get_variable_index": keras.optimizers.SGD,
+    "_flatten_layers": keras.layers.Layer,
 }
 # Public methods of named tuples, in spite of their names.
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}

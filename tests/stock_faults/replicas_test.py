@@ -1,0 +1,126 @@
+"""What stock Keras does otherwise on several replicas, and this project not."""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+PROGRAM = pathlib.Path(__file__).with_name("replicas_fault_program.py")
+RUNS = [
+    ("clip", "stock", 1),
+    ("clip", "stock", 2),
+    ("clip", "ours", 1),
+    ("clip", "ours", 2),
+    ("uneven", "stock", 1),
+    ("uneven", "stock", 2),
+    ("uneven", "ours", 1),
+    ("uneven", "ours", 2),
+    ("accumulation", "stock", 2),
+    ("accumulation", "ours", 2),
+    ("average", "stock", 2),
+    ("average", "ours", 2),
+    ("microbatches", "ours", 1),
+    ("microbatches", "ours", 2),
+    ("xla", "stock", 2),
+    ("xla", "ours", 1),
+    ("xla", "ours", 2),
+    ("several steps", "stock", 2),
+    ("Execution", "ours", 1),
+    ("Execution", "ours", 2),
+    ("odd", "stock", 2),
+    ("odd", "ours", 1),
+    ("odd", "ours", 2),
+    ("odd, metrics", "ours", 2),
+    ("masks", "stock", 2),
+    ("masks", "ours", 2),
+    ("order", "stock", 2),
+    ("order", "ours", 2),
+]
+
+
+@functools.cache
+def _found():
+    """Runs all of it, each in a process of its own."""
+    folders = [str(PROGRAM.parents[2]), str(PROGRAM.parents[1]), *sys.path]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(folders),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    result = subprocess.run(
+        [sys.executable, PROGRAM, *(str(x) for run in RUNS for x in run)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    lines = [x for x in result.stdout.splitlines() if x.startswith("[")]
+    found = [json.loads(line) for line in lines]
+    assert len(found) == len(RUNS), result.stderr[-3000:]
+    return {(name, kind, int(n)): what for name, kind, n, what in found}
+
+
+def _losses(name, kind, replicas):
+    found = _found()[name, kind, replicas]
+    assert "losses" in found, found
+    return np.array(found["losses"])
+
+
+def _difference(name, kind):
+    """How far the losses of 1 and of 2 replicas lie apart."""
+    one, two = (_losses(name, kind, replicas) for replicas in (1, 2))
+    return np.abs(one - two).max()
+
+
+def _error(name, kind, replicas=2):
+    return _found()[name, kind, replicas].get("error", "")
+
+
+@pytest.mark.parametrize("name", ["clip", "uneven"])
+def test_the_same_batch_is_the_same_step(name):
+    """A clipped gradient; tokens spread unevenly."""
+    assert _difference(name, "ours") < 1e-5
+    assert _difference(name, "stock") > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name, ours", [("accumulation", "microbatches"), ("average", "ema_decay")]
+)
+def test_what_keras_fails_at_has_a_way_of_ours(name, ours):
+    assert "merge_call" in _error(name, "stock")
+    assert f"compile({ours}=…)" in _error(name, "ours")
+    assert _difference("microbatches", "ours") < 1e-5
+
+
+def test_xla_on_two_replicas():
+    assert "device" in _error("xla", "stock")
+    assert _difference("xla", "ours") < 1e-5
+
+
+def test_several_steps_in_an_execution_on_two_replicas():
+    assert _error("several steps", "stock")
+    assert _difference("Execution", "ours") < 1e-5
+
+
+def test_a_first_batch_that_does_not_divide():
+    assert "AddN" in _error("odd", "stock")
+    assert _difference("odd", "ours") < 1e-5
+    assert "losses" in _found()["odd, metrics", "ours", 2]
+
+
+def test_replicas_drop_other_units():
+    first, second = _found()["masks", "stock", 2]
+    assert first == second
+    first, second = _found()["masks", "ours", 2]
+    assert first != second
+
+
+def test_a_dataset_is_the_same_however_often_it_is_started():
+    """A strategy and `fit` start it more often than there are epochs."""
+    stock, ours = (_found()["order", kind, 2] for kind in ("stock", "ours"))
+    assert stock["seen"] != stock["given"]
+    assert ours["seen"] == ours["given"]
