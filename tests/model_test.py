@@ -194,6 +194,7 @@ def test_without_a_loss_it_is_the_mean_over_tokens_with_weight():
     loss = model.evaluate(x, y, sample_weight=weight, batch_size=3, verbose=0)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     loss = model.train_on_batch(x, y, sample_weight=weight)
+    assert np.shape(loss) == ()  # as of any model without metrics
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 

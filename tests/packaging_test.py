@@ -83,7 +83,7 @@ def _compiled_model():
     return model
 
 
-# Private names of Keras that the project uses, and what has them.
+# Private names of Keras that the project uses or overrides, and what has them.
 PRIVATE_NAMES = {
     "_loss_tracker": _compiled_model,
     "_all_reduce_sum_gradients": keras.optimizers.SGD,
@@ -97,8 +97,11 @@ NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 
 
 def _private_names(tree):
-    """Returns the private attributes that a file uses and doesn't make."""
-    used, made = set(), set()
+    """Returns the private attributes that a file uses and doesn't make.
+
+    What it asks of `super()` somebody else makes.
+    """
+    used, made, inherited = set(), set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             made.add(node.name)
@@ -106,10 +109,13 @@ def _private_names(tree):
             of_self = getattr(node.value, "id", None) == "self"
             stored = isinstance(node.ctx, ast.Store)
             (made if of_self and stored else used).add(node.attr)
+            if ast.unparse(node.value) == "super()":
+                inherited.add(node.attr)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if re.fullmatch(r"_[a-z]\w*", node.value):  # for getattr
                 used.add(node.value)
-    names = {name for name in used - made if re.match(r"_[^_]", name)}
+    foreign = (used - made) | inherited
+    names = {name for name in foreign if re.match(r"_[^_]", name)}
     return names - NAMED_TUPLES
 
 

@@ -16,6 +16,8 @@ _KEYWORDS = [
     for field in dataclasses.fields(StepOptions)
     if field.name != "jit_compile"
 ]
+# What a training step tells beside loss and metrics.
+_STEP_FACTS = ("gradient_norm", "skipped_steps")
 
 
 class ExactTrainer:
@@ -144,6 +146,23 @@ class ExactTrainer:
         from gpt_keras.training.exact_step import train_step
 
         return train_step(self, *args)
+
+    def train_on_batch(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        class_weight=None,
+        return_dict=False,
+    ):
+        """Trains, as `keras.Model` does: a list has loss and metrics alone."""
+        logs = super().train_on_batch(
+            x, y, sample_weight, class_weight, return_dict=True
+        )
+        if return_dict:
+            return logs
+        results = [logs[name] for name in logs if name not in _STEP_FACTS]
+        return results[0] if len(results) == 1 else results
 
     def test_step(self, *args, **kwargs):
         if keras.backend.backend() != "tensorflow":

@@ -46,10 +46,11 @@ class StepState:
         if not self.options.spike_sigmas:
             return accepted
         recent = tf.convert_to_tensor(self.recent)
-        good = tf.cast(recent[:, 2:] == _GOOD, tf.float32)
-        count = tf.reduce_sum(good)
-        mean = tf.reduce_sum(recent[:, :2] * good, 0) / tf.maximum(count, 1)
-        square = tf.reduce_sum(tf.square(recent[:, :2] - mean) * good, 0)
+        good = recent[:, 2:] == _GOOD
+        count = tf.reduce_sum(tf.cast(good, tf.float32))
+        # Chosen, not multiplied: those left out may be NaN.
+        mean = _sum_where(good, recent[:, :2]) / tf.maximum(count, 1)
+        square = _sum_where(good, tf.square(recent[:, :2] - mean))
         spread = tf.sqrt(square / tf.maximum(count, 1))
         spread = tf.maximum(spread, _LEAST_SPREAD * tf.abs(mean))
         low_enough = tf.reduce_all(
@@ -125,6 +126,11 @@ class StepState:
             kept = weight.value.numpy()
             weight.value.assign(average)
             average.assign(kept)
+
+
+def _sum_where(chosen, values):
+    """Sums the rows of values `(steps, 2)` that are chosen `(steps, 1)`."""
+    return tf.reduce_sum(tf.where(chosen, values, 0.0), 0)
 
 
 def _variable(value) -> tf.Variable:

@@ -152,7 +152,11 @@ def test_bytes_that_are_not_utf8_can_be_accepted(tmp_path):
 
 
 def test_another_configuration_is_refused(tmp_path, text):
-    arguments = (f"--text={text}", f"--model_dir={tmp_path}/run")
+    arguments = (
+        f"--text={text}",
+        f"--model_dir={tmp_path}/run",
+        "--warmup_steps=0",
+    )
     _train(*arguments, "--steps=2")
     with pytest.raises(ValueError, match="steps: 2 there, 3 now"):
         _train(*arguments, "--steps=3")

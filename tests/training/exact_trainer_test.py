@@ -58,6 +58,15 @@ def test_a_step_says_norm_and_skipped():
     assert history["skipped_steps"] == [0.0, 0.0]
 
 
+def test_a_batch_by_itself_has_loss_and_metrics():
+    model = _model(metrics=["sparse_categorical_accuracy"])
+    loss, accuracy = model.train_on_batch(IDS[:8], LABELS[:8])
+    logs = model.test_on_batch(IDS[:8], LABELS[:8], return_dict=True)
+    assert logs["loss"] < loss and 0 <= accuracy <= 1
+    logs = model.train_on_batch(IDS[:8], LABELS[:8], return_dict=True)
+    assert logs["gradient_norm"] > 0 and logs["skipped_steps"] == 0
+
+
 def test_microbatches_see_partial_batches_whole():
     one = _fit(_model(), batch_size=7)
     two = _fit(_model(microbatches=4), batch_size=7)

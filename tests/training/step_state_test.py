@@ -70,6 +70,14 @@ def test_skipped_steps_widen_no_range():
     assert accepted[32:] == [False, False, False, False, True]
 
 
+def test_what_is_not_finite_spoils_no_later_step():
+    state = _state(spike_sigmas=6.0, spike_window=32)
+    bad = [np.nan, np.inf, -np.inf]
+    accepted = _run(state, [*_noise(32), *bad, *_noise(32, seed=1), 100.0])
+    left_out = [step for step, good in enumerate(accepted) if not good]
+    assert left_out == [32, 33, 34, 67]
+
+
 def test_nothing_is_judged_early_but_what_is_not_finite():
     state = _state(spike_sigmas=6.0, spike_window=32)
     assert _run(state, [1.0, 100.0, np.nan, np.inf, 1000.0]) == [
