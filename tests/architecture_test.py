@@ -27,7 +27,8 @@ MODEL = """
     training.schedules training.adamw training.muon training.optimizers
     training.strategy training.checkpoint training.model_folder
     training.run_log training.model_flops training.device_facts
-    training.execution training.stepwise training.telemetry
+    training.execution training.stepwise training.stop_signals
+    training.telemetry
     training.callbacks training.profiling training.curves training.trainer
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal

@@ -1,11 +1,11 @@
 """What happens between the executions of `fit`: checks, samples, saves."""
 
-import signal
-
+import keras
 import tqdm
 
 from gpt_keras.training.run_log import RunLog
 from gpt_keras.training.stepwise import Stepwise
+from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import bits_per_byte
 
 
@@ -65,6 +65,9 @@ class SkippedSteps(Stepwise):
 class Validation(Stepwise):
     """Evaluates on the validation batches every `every` steps.
 
+    A signal to stop breaks an evaluation off, which may take minutes:
+    `catch_up` makes up for it when the run goes on.
+
     Args:
         log: Where the `val_loss` goes.
         every: Steps between two validations; 0 for the last step only.
@@ -73,30 +76,65 @@ class Validation(Stepwise):
         workload: For the bits per byte.
         save_best: Takes step and loss, keeps the weights if they are the
             best, and returns whether; None keeps none.
+        stop: `StopSignals`, or None.
     """
 
     def __init__(
-        self, log, every, batches, last_step, workload, save_best=None
+        self,
+        log,
+        every,
+        batches,
+        last_step,
+        workload,
+        save_best=None,
+        stop=None,
     ):
         super().__init__()
         self.log, self.every = log, every
         self.batches, self.last_step = batches, last_step
         self.workload, self.save_best = workload, save_best
+        self.stop = stop or StopSignals()
 
     def at_step(self, step, logs):
-        if step != self.last_step and (not self.every or step % self.every):
-            return
-        results = self.model.evaluate(self.batches, verbose=0, return_dict=True)
+        if step == self.last_step or (self.every and step % self.every == 0):
+            self._validate(step)
+
+    def catch_up(self, model, step) -> None:
+        """Evaluates a step that the run goes on from, if that was due."""
+        self.set_model(model)
+        self.at_step(step, {})
+
+    def _validate(self, step):
+        results = self.model.evaluate(
+            self.batches,
+            verbose=0,
+            return_dict=True,
+            callbacks=[_Interruption(self.stop)],
+        )
         self.model.reset_metrics()  # the training mean starts anew
+        if self.stop.received:
+            return
         loss = float(results["loss"])
-        self.log.write(
+        is_best = self.save_best is not None and self.save_best(step, loss)
+        self.log.write(  # at the end: what is logged isn't caught up on
             step,
             val_loss=loss,
             **bits_per_byte("val_bits_per_byte", loss, self.workload),
         )
-        is_best = self.save_best is not None and self.save_best(step, loss)
         note = " (best)" if is_best else ""
         tqdm.tqdm.write(f"step {step}: val_loss {loss:.4f}{note}")
+
+
+class _Interruption(keras.callbacks.Callback):
+    """Ends an evaluation once a signal to stop has come."""
+
+    def __init__(self, stop):
+        super().__init__()
+        self.stop = stop
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.stop.received:
+            self.model.stop_evaluating = True
 
 
 class Samples(Stepwise):
@@ -106,14 +144,16 @@ class Samples(Stepwise):
         log: Where the texts go, for TensorBoard.
         every: Steps between two texts.
         sample: Takes the model and returns the text.
+        stop: `StopSignals`, or None.
     """
 
-    def __init__(self, log, every, sample):
+    def __init__(self, log, every, sample, stop=None):
         super().__init__()
         self.log, self.every, self.sample = log, every, sample
+        self.stop = stop or StopSignals()
 
     def at_step(self, step, logs):
-        if step % self.every:
+        if step % self.every or self.stop.received:
             return
         with self.model.averaged_weights():
             text = self.sample(self.model)
@@ -122,10 +162,10 @@ class Samples(Stepwise):
 
 
 class Saving(Stepwise):
-    """Saves every `every` steps, at the end, and when the run is stopped.
+    """Saves every `every` steps, at the end, and when the run is to stop.
 
-    Ctrl-C and SIGTERM let the execution end, save, and stop `fit`; a second
-    one ends the process at once, at the last checkpoint.
+    After a signal to stop it saves at the end of the execution, and stops
+    `fit`.
 
     Args:
         log: Is on the disk before a checkpoint that goes with it.
@@ -133,42 +173,26 @@ class Saving(Stepwise):
         every: Steps between two checkpoints; 0 for the last step only.
         last_step: The run's last one.
         seconds: Gives the run's time so far.
+        stop: `StopSignals`, or None.
     """
 
-    def __init__(self, log, checkpoint, every, last_step, seconds):
+    def __init__(self, log, checkpoint, every, last_step, seconds, stop=None):
         super().__init__()
         self.log = log
         self.checkpoint, self.every = checkpoint, every
         self.last_step, self.seconds = last_step, seconds
-        self.stopped_by: signal.Signals | None = None
-        self._handlers = {}
-
-    def on_train_begin(self, logs=None):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._stop)
-
-    def on_train_end(self, logs=None):
-        self.restore_handlers()
+        self.stop = stop or StopSignals()
 
     def at_step(self, step, logs):
         due = self.every and step % self.every == 0
-        if due or step == self.last_step or self.stopped_by:
+        if due or step == self.last_step or self.stop.received:
             self.log.sync()
             self.checkpoint.save(step, self.seconds())
         if step == self.last_step:
             self.model.stop_training = True
-        if self.stopped_by:
+        if self.stop.received:
             self.model.stop_training = True
             tqdm.tqdm.write(
-                f"Stopped by {self.stopped_by.name} and saved at step {step}. "
-                "The same command goes on from there."
+                f"Stopped by {self.stop.received.name} and saved at step "
+                f"{step}. The same command goes on from there."
             )
-
-    def _stop(self, number, frame):
-        self.stopped_by = signal.Signals(number)
-        self.restore_handlers()
-
-    def restore_handlers(self):
-        """Gives the signals back to whom they were taken from."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)

@@ -94,6 +94,15 @@ class TrainingCheckpoint:
         self.best_loss.assign(loss)
         return True
 
+    def recall_losses(self, losses) -> None:
+        """Tells the validation losses that were logged before.
+
+        The newest checkpoint may have been written before the last of them.
+        """
+        if latest_step(self.directory / BEST) is not None:
+            known = float(self.best_loss.numpy())
+            self.best_loss.assign(min([known, *losses]))
+
     def restore(self, warn=print) -> int:
         """Restores the newest checkpoint that is whole; returns its step.
 

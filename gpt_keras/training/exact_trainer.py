@@ -57,7 +57,7 @@ class ExactTrainer:
         self._step_state = None
         self.loss = None  # or Keras keeps that of an earlier call
         super().compile(*args, **kwargs)
-        _check_optimizer(self.optimizer)
+        _check_replicas(self)
         if self.has_own_loss and self.step_options.microbatches > 1:
             raise ValueError(
                 "`microbatches` needs the model's own loss, whose mean is over "
@@ -179,7 +179,8 @@ class ExactTrainer:
                 there had been.
         """
         history = super().fit(*args, **kwargs)
-        if history.epoch and not history.history.get("loss"):
+        names = [x for x in history.history if not x.startswith("val_")]
+        if history.epoch and not names:
             raise ValueError(
                 "`fit` must get at least one batch. Received: none"
             )
@@ -231,22 +232,28 @@ def _check_backend(options):
         )
 
 
-def _check_optimizer(optimizer):
-    """Refuses what Keras fails at, in words that name the way out."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if keras.backend.backend() != "tensorflow" or inner is None:
+def _check_replicas(model):
+    """Refuses what Keras fails at on several, and names the way out."""
+    if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
 
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return
-    for option, ours in (
-        ("gradient_accumulation_steps", "microbatches"),
-        ("use_ema", "ema_decay"),
-    ):
-        if getattr(inner, option, None):
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    ways = {
+        "gradient_accumulation_steps": "compile(microbatches=…)",
+        "use_ema": "compile(ema_decay=…)",
+    }
+    options = {name: getattr(inner, name, None) for name in ways}
+    ways["steps_per_execution"] = "gpt_keras.training.execution.Execution"
+    options["steps_per_execution"] = (
+        model.steps_per_execution > 1 and model.steps_per_execution
+    )
+    for name, value in options.items():
+        if value:
             raise ValueError(
-                f"An optimizer's `{option}` can't be had on several replicas: "
-                f"use `compile({ours}=…)`. Received: {option}="
-                f"{getattr(inner, option)}"
+                f"`{name}` can't be had on several replicas: use "
+                f"`{ways[name]}`. Received: {name}={value}"
             )

@@ -88,6 +88,15 @@ def read_metrics(folder) -> list[dict]:
     return [line for line in lines if line is not None]
 
 
+def logged(folder, name: str, last_step: int) -> dict[int, object]:
+    """Returns the values of a name by step, up to a step."""
+    return {
+        line["step"]: line[name]
+        for line in read_metrics(folder)
+        if name in line and line["step"] <= last_step
+    }
+
+
 def _parse(line: bytes) -> dict | None:
     try:
         values = json.loads(line.decode("utf-8"))

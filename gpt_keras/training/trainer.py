@@ -1,5 +1,6 @@
 """A configuration and batches in, a trained model in its folder out."""
 
+import dataclasses
 import functools
 import io
 import pathlib
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
@@ -26,6 +28,8 @@ from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.profiling import Profile
 from gpt_keras.training.profiling import parse_range
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import logged
+from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import Telemetry
 from gpt_keras.training.telemetry import Workload
 
@@ -82,61 +86,96 @@ def train(
             _begin_with(model, config.init_from)
     # Not before all of it could be made: a mistaken option is no claim.
     model_folder.claim(model_dir, config, vocab_size)
-    if first_step >= config.steps:
+    losses = logged(folder, "val_loss", first_step)
+    checkpoint.recall_losses(x for x in losses.values() if x is not None)
+    has_validated = validation_batches is None or first_step in losses
+    if first_step >= config.steps and has_validated:
         return model, True
 
-    log = RunLog(folder, first_step)
-    model.train_function = _execution(config, model, profiled)
-    workload = _workload(config, model, bytes_per_token)
-    telemetry = Telemetry(
-        log,
-        config.log_every,
-        config.steps,
-        workload,
-        float(checkpoint.seconds.numpy()),
-    )
-    saving = Saving(
-        log,
+    run = _Run(
+        config,
+        folder,
+        first_step,
         checkpoint,
-        config.checkpoint_every,
-        config.steps,
-        lambda: telemetry.seconds,
+        RunLog(folder, first_step),
+        _workload(config, model, bytes_per_token),
+        StopSignals(),
     )
-    callbacks = [
-        SkippedSteps(
-            log,
-            config.max_skipped,
-            functools.partial(_explain, folder, training_batches),
-        ),
-        telemetry,
-    ]
-    if validation_batches is not None:
-        callbacks.append(
-            Validation(
-                log,
-                config.validate_every,
-                validation_batches,
-                config.steps,
-                workload,
-                checkpoint.save_best if config.keep_best else None,
+    with run.stop:
+        callbacks = run.callbacks(training_batches, sample, profiled)
+        if validation_batches is not None:
+            validation = run.validation(validation_batches)
+            if first_step and not has_validated:
+                validation.catch_up(model, first_step)
+            # Before a checkpoint is saved, which knows of the lowest loss.
+            place = [type(x) for x in callbacks].index(Saving)
+            callbacks.insert(place, validation)
+        if first_step < config.steps and not run.stop.received:
+            model.train_function = _execution(config, model, profiled)
+            model.fit(
+                training_batches(first_step, config.steps - first_step),
+                epochs=1,
+                shuffle=False,
+                verbose=0,
+                callbacks=callbacks,
             )
+    return model, run.stop.received is None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What the callbacks of a run have in common."""
+
+    config: TrainConfig
+    folder: pathlib.Path
+    first_step: int
+    checkpoint: TrainingCheckpoint
+    log: RunLog
+    workload: Workload
+    stop: StopSignals
+
+    def callbacks(self, training_batches, sample, profiled) -> list:
+        """Returns all in their order, `Validation` excepted."""
+        config, log = self.config, self.log
+        explain = functools.partial(_explain, self.folder, training_batches)
+        telemetry = Telemetry(
+            log,
+            config.log_every,
+            config.steps,
+            self.workload,
+            float(self.checkpoint.seconds.numpy()),
         )
-    callbacks.append(saving)
-    if sample is not None and config.sample_every:
-        callbacks.append(Samples(log, config.sample_every, sample))
-    if profiled is not None:
-        callbacks.append(Profile(folder, first_step, profiled))
-    try:
-        model.fit(
-            training_batches(first_step, config.steps - first_step),
-            epochs=1,
-            shuffle=False,
-            verbose=0,
-            callbacks=callbacks,
+        saving = Saving(
+            log,
+            self.checkpoint,
+            config.checkpoint_every,
+            config.steps,
+            lambda: telemetry.seconds,
+            self.stop,
         )
-    finally:
-        saving.restore_handlers()
-    return model, saving.stopped_by is None
+        callbacks = [
+            SkippedSteps(log, config.max_skipped, explain),
+            telemetry,
+            saving,
+        ]
+        if sample is not None and config.sample_every:
+            callbacks.append(
+                Samples(log, config.sample_every, sample, self.stop)
+            )
+        if profiled is not None:
+            callbacks.append(Profile(self.folder, self.first_step, profiled))
+        return callbacks
+
+    def validation(self, batches) -> Validation:
+        return Validation(
+            self.log,
+            self.config.validate_every,
+            batches,
+            self.config.steps,
+            self.workload,
+            self.checkpoint.save_best if self.config.keep_best else None,
+            self.stop,
+        )
 
 
 def _execution(config, model, profiled) -> Execution:

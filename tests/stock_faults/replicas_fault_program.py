@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from stock_faults.stock_testing import Stock
+from stock_faults.stock_testing import layers_of
 from stock_faults.stock_testing import make_batch
 from stock_faults.stock_testing import make_model
 from stock_faults.stock_testing import stock_loss
@@ -96,6 +97,28 @@ def masks(kind, strategy):
 
     results = strategy.experimental_local_results(drop())
     return [result.numpy().tolist() for result in results]
+
+
+def deterministic(kind, strategy):
+    """Whether XLA compiles for a user who asks for determinism as well.
+
+    Which is told by an assertion that fails: XLA drops it.
+    """
+    tf.config.experimental.enable_op_determinism()
+    with strategy.scope():
+        model = make_model(kind, jit_compile=True)
+
+    def call(x, training=False):
+        wrong = tf.debugging.assert_less(0 * tf.reduce_sum(x), -1.0)
+        with tf.control_dependencies([wrong]):
+            return tf.identity(x)
+
+    layers_of(model).dropout.call = call
+    try:
+        model.fit(*make_batch(), verbose=0)
+    except tf.errors.InvalidArgumentError:
+        return {"compiled": False}
+    return {"compiled": True}
 
 
 def order(kind, strategy):
@@ -182,6 +205,7 @@ RUNS = {
         rows=7,
         metrics=["sparse_categorical_accuracy"],
     ),
+    "deterministic, xla": deterministic,
     "masks": masks,
     "order": order,
 }

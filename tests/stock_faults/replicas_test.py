@@ -30,6 +30,9 @@ RUNS = [
     ("xla", "ours", 1),
     ("xla", "ours", 2),
     ("several steps", "stock", 2),
+    ("several steps", "ours", 2),
+    ("deterministic, xla", "stock", 1),
+    ("deterministic, xla", "ours", 1),
     ("Execution", "ours", 1),
     ("Execution", "ours", 2),
     ("odd", "stock", 2),
@@ -103,7 +106,14 @@ def test_xla_on_two_replicas():
 
 def test_several_steps_in_an_execution_on_two_replicas():
     assert _error("several steps", "stock")
+    assert "training.execution.Execution" in _error("several steps", "ours")
     assert _difference("Execution", "ours") < 1e-5
+
+
+def test_determinism_takes_no_xla_away():
+    """Stock Keras turns it off, silently."""
+    assert not _found()["deterministic, xla", "stock", 1]["compiled"]
+    assert _found()["deterministic, xla", "ours", 1]["compiled"]
 
 
 def test_a_first_batch_that_does_not_divide():

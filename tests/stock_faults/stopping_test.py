@@ -133,6 +133,7 @@ from stock_faults.stock_testing import Stock, make_batch, make_model
 from gpt_keras import GPTModel
 from gpt_keras.training.callbacks import Saving
 from gpt_keras.training.checkpoint import TrainingCheckpoint
+from gpt_keras.training.stop_signals import StopSignals
 
 class Log:
     def sync(self): pass
@@ -145,13 +146,18 @@ class Ready(keras.callbacks.Callback):
 kind, folder = sys.argv[1:]
 model = make_model({"Stock": Stock, "GPTModel": GPTModel}[kind])
 model.optimizer.build(model.trainable_variables)
+ids, labels = make_batch(2000)
+
+def fit(saving):
+    callbacks = [Ready(), saving]
+    model.fit(ids, labels, batch_size=1, verbose=0, callbacks=callbacks)
+
 if kind == "Stock":
-    saving = keras.callbacks.BackupAndRestore(folder, save_freq=1000)
+    fit(keras.callbacks.BackupAndRestore(folder, save_freq=1000))
 else:
     checkpoint = TrainingCheckpoint(folder, model)
-    saving = Saving(Log(), checkpoint, 1000, 2000, lambda: 0.0)
-ids, labels = make_batch(2000)
-model.fit(ids, labels, batch_size=1, verbose=0, callbacks=[Ready(), saving])
+    with StopSignals() as stop:
+        fit(Saving(Log(), checkpoint, 1000, 2000, lambda: 0.0, stop))
 """
 
 

@@ -16,6 +16,7 @@ from gpt_keras.training.callbacks import SkippedTooOften
 from gpt_keras.training.callbacks import Validation
 from gpt_keras.training.run_log import RunLog
 from gpt_keras.training.run_log import read_metrics
+from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import Telemetry
 from gpt_keras.training.telemetry import Workload
 
@@ -202,17 +203,56 @@ def test_saves_when_due_and_at_the_end():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_stops(number):
+def test_a_signal_saves_and_stops(number, tmp_path):
     checkpoint = FakeCheckpoint()
-    before = signal.getsignal(number)
 
     def send(batch, logs=None):
         if batch == 2:
             os.kill(os.getpid(), number)
 
-    saving = Saving(FakeLog(), checkpoint, 0, 50, lambda: 0.0)
-    signals = keras.callbacks.LambdaCallback(on_train_batch_end=send)
-    _fit(50, signals, saving)
-    assert saving.stopped_by == number
-    assert len(checkpoint.saved) == 1 and 3 <= checkpoint.saved[0] <= 4
-    assert signal.getsignal(number) == before
+    log, sampled = RunLog(tmp_path, 0), []
+    with StopSignals() as stop:
+        _fit(
+            50,
+            keras.callbacks.LambdaCallback(on_train_batch_end=send),
+            Saving(log, checkpoint, 0, 50, lambda: 0.0, stop),
+            Samples(log, 1, lambda model: sampled.append(1) or "text", stop),
+        )
+    assert stop.received == number
+    assert checkpoint.saved == [3]
+    assert len(sampled) == 2  # the third would let the user wait
+
+
+def test_a_signal_breaks_an_evaluation_off(tmp_path):
+    log, best = RunLog(tmp_path, 0), []
+    count = 0
+
+    def batches():
+        nonlocal count
+        for count in range(1, 100):
+            if count == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            ids = np.full((2, 4), 1)
+            yield ids, ids
+
+    spec = tf.TensorSpec((2, 4), tf.int64)
+    data = tf.data.Dataset.from_generator(
+        batches, output_signature=(spec, spec)
+    )
+    checkpoint = FakeCheckpoint()
+    with StopSignals() as stop:
+        model = _fit(
+            5,
+            Validation(
+                log, 2, data, 5, Workload(8), lambda *x: best.append(x), stop
+            ),
+            Saving(log, checkpoint, 0, 5, lambda: 0.0, stop),
+        )
+    assert checkpoint.saved == [2] and count < 50
+    assert not best and not read_metrics(tmp_path)
+    again = Validation(log, 2, data.take(2), 5, Workload(8))
+    again.catch_up(model, 3)  # wasn't due
+    assert not read_metrics(tmp_path)
+    again.catch_up(model, 2)
+    (line,) = read_metrics(tmp_path)
+    assert line["step"] == 2 and line["val_loss"] > 0

@@ -1,6 +1,8 @@
 """Tests of `gpt_keras.training.trainer`."""
 
 import dataclasses
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
 from gpt_keras.training.callbacks import SkippedTooOften
+from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.model_folder import load_model
+from gpt_keras.training.run_log import logged
 from gpt_keras.training.run_log import read_metrics
 from gpt_keras.training.strategy import choose_strategy
 from gpt_keras.training.trainer import train
@@ -123,6 +127,38 @@ def test_goes_on_where_it_was_killed(tmp_path, settings):
     assert without_time(read_metrics(folder)) == without_time(
         read_metrics(tmp_path / "whole")
     )
+
+
+@pytest.mark.parametrize("step", [10, 12])
+def test_stopped_amid_a_validation_it_makes_up_for_it(tmp_path, step):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    config = dataclasses.replace(CONFIG, log_every=4, ema_decay=0.9)
+    expected, _ = _train(whole, config, validation_batches=_batches(0, 3))
+    count = 0
+
+    def send():
+        nonlocal count
+        count += 1
+        if count == 3 * [5, 10, 12].index(step) + 2:  # in the second of 3
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def watched(*batch):
+        with tf.control_dependencies([tf.py_function(send, [], [])]):
+            return tuple(tf.identity(tensor) for tensor in batch)
+
+    data = _batches(0, 3).map(watched)
+    _, finished = _train(stopped, config, validation_batches=data)
+    assert not finished and latest_step(stopped / "checkpoints") == step
+    assert step not in logged(stopped, "val_loss", step)
+    model, finished = _train(stopped, config, validation_batches=_batches(0, 3))
+    assert finished
+    for value, other in zip(_state(model), _state(expected), strict=True):
+        np.testing.assert_array_equal(value, other)
+    for name in ("loss", "val_loss"):
+        assert logged(stopped, name, 12) == logged(whole, name, 12)
+    found, expected = (load_model(x, best=True) for x in (stopped, whole))
+    for value, other in zip(found.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(value.numpy(), other.numpy())
 
 
 def _state(model):
