@@ -5,7 +5,16 @@ models spend half of their time there. Which steps are taken together changes
 nothing in what they compute.
 """
 
+import time
+
 import tensorflow as tf
+
+
+def python_clock():
+    """Returns seconds in a graph, where determinism forbids `tf.timestamp`."""
+    return tf.ensure_shape(
+        tf.numpy_function(time.monotonic, [], tf.float64), ()
+    )
 
 
 class Execution:
@@ -22,6 +31,8 @@ class Execution:
         at: Single steps to stop at.
         most: Steps in an execution at most.
         seconds: After these no other step is begun.
+        clock: Gives the seconds since some time, as a tensor. TensorFlow has
+            none where operations must be deterministic: `python_clock` then.
     """
 
     def __init__(
@@ -32,10 +43,12 @@ class Execution:
         at=(),
         most: int = 1,
         seconds: float = 0.5,
+        clock=tf.timestamp,
     ):
         self._model, self._last_step = model, last_step
         self._stops = [number for number in stops if number]
         self._at, self._most, self._seconds = at, most, seconds
+        self._clock = clock
         self._execute = tf.function(self._steps, autograph=False)
 
     def __call__(self, iterator):
@@ -55,10 +68,10 @@ class Execution:
         return min(ends) - step
 
     def _steps(self, iterator, count):
-        started = tf.timestamp()
+        started = self._clock()
 
         def goes_on(taken, waited):
-            in_time = tf.timestamp() - started < self._seconds
+            in_time = self._clock() - started < self._seconds
             return (taken < count) & (in_time | (taken == 0))
 
         def take(taken, waited):
@@ -80,12 +93,12 @@ class Execution:
 
     def _step(self, iterator):
         """Takes one step; returns how long its batch let it wait."""
-        begin = tf.timestamp()
+        begin = self._clock()
         with tf.control_dependencies([begin]):
             batch = iterator.get_next()
         arrived = tf.nest.flatten(batch, expand_composites=True)
         with tf.control_dependencies(arrived):
-            waited = tf.timestamp() - begin
+            waited = self._clock() - begin
         with tf.control_dependencies([waited]):
             self._model.distribute_strategy.run(
                 self._model.train_step, args=(batch,)

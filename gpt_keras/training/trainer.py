@@ -23,6 +23,7 @@ from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.checkpoint import restore_weights
 from gpt_keras.training.device_facts import peak_flops
 from gpt_keras.training.execution import Execution
+from gpt_keras.training.execution import python_clock
 from gpt_keras.training.model_flops import training_flops_per_token
 from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.profiling import Profile
@@ -193,6 +194,7 @@ def _execution(config, model, profiled) -> Execution:
         at=profiled or (),
         # Beyond the window nobody could tell which of them were left out.
         most=min(most, config.spike_window),
+        clock=python_clock if config.deterministic else tf.timestamp,
     )
 
 

@@ -1,11 +1,15 @@
 """Tests of `gpt_keras.training.execution`."""
 
+import time
+
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from gpt_keras import GPTModel
 from gpt_keras.training.execution import Execution
+from gpt_keras.training.execution import python_clock
 
 
 class Steps(keras.callbacks.Callback):
@@ -75,6 +79,20 @@ def test_it_is_keras_own_step():
         )
 
 
-def test_no_step_begins_after_the_time():
-    _, steps = _fit(most=128, seconds=0.0)
+@pytest.mark.parametrize("clock", [tf.timestamp, python_clock])
+def test_no_step_begins_after_the_time(clock):
+    _, steps = _fit(most=128, seconds=0.0, clock=clock)
     assert steps.ends == list(range(1, 21))
+
+
+@pytest.mark.parametrize("clock", [tf.timestamp, python_clock])
+def test_a_clock_goes_on_in_a_graph(clock):
+    @tf.function
+    def ask():
+        begin = clock()
+        with tf.control_dependencies([begin]):
+            tf.numpy_function(lambda: time.sleep(0.05), [], [])
+        return begin, clock()
+
+    begin, end = ask()
+    assert 0.04 < float(end - begin) < 5
