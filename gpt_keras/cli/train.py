@@ -163,7 +163,11 @@ def _sampler(config: TrainConfig, tokenizer):
         if not generators:
             generators["text"] = TextGenerator(model, tokenizer)
         result = generators["text"].generate(
-            config.sample_prompt, max_new_tokens=100, top_k=40, overflow="roll"
+            config.sample_prompt,
+            max_new_tokens=100,
+            top_k=40,
+            overflow="roll",
+            seed=config.seed,
         )
         return result.prompt + result.text
 

@@ -23,6 +23,7 @@ from gpt_keras.generation.sampling import TOP_TOKENS
 from gpt_keras.generation.sampling import SamplingContext
 from gpt_keras.generation.sampling import sample
 from gpt_keras.generation.sampling import top_log_probabilities
+from gpt_keras.generation.settings import SEED_LIMIT
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.text_rules import TextRules
 
@@ -74,13 +75,17 @@ class Decoder:
         Returns:
             `Generated`.
         """
+        settings = with_drawn_seeds(settings)
         state = self.start(prompt_ids, prompt_lengths, settings)
         return self.result(self.advance(state, settings))
 
     def start(
         self, prompt_ids, prompt_lengths, settings: GenerationSettings
     ) -> DecodingState:
-        """Reads the prompts and draws the first token of every row."""
+        """Reads the prompts and draws the first token of every row.
+
+        Seeds have been drawn before.
+        """
         kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
         context_ids = self._cut(
             prompt_ids, prompt_lengths - kept, kept, self.end_of_text_id
@@ -107,7 +112,7 @@ class Decoder:
                 settings.max_new_tokens > 0, RUNNING, LENGTH
             ),
             is_rolling=is_rolling,
-            seeds=_drawn_seeds(settings.seed),
+            seeds=settings.seed,
             texts=self._texts.start(settings, context_ids, lengths),
             repeats=no_repeats(tf.shape(lengths)[0], bool(self._guard)),
             details=self._no_details(token_ids),
@@ -316,22 +321,26 @@ class Decoder:
         return tf.gather(values, columns, batch_dims=1)
 
 
-def _drawn_seeds(seeds):
-    """Puts a seed in place of every -1.
+def with_drawn_seeds(settings: GenerationSettings) -> GenerationSettings:
+    """Puts a seed in place of every -1, in a graph.
 
-    Below 2**53, so that JSON clients that read doubles get it back whole.
+    Below `SEED_LIMIT`. TensorFlow refuses to draw where operations must be
+    deterministic.
     """
+    seeds = settings.seed
     is_open = seeds == -1
 
     def draw():
         drawn = tf.raw_ops.RandomUniformInt(
             shape=tf.shape(seeds),
             minval=tf.constant(0, tf.int64),
-            maxval=tf.constant(2**53, tf.int64),
+            maxval=tf.constant(SEED_LIMIT, tf.int64),
         )
         return tf.where(is_open, drawn, seeds)
 
-    return tf.cond(tf.reduce_any(is_open), draw, lambda: tf.identity(seeds))
+    return settings._replace(
+        seed=tf.cond(tf.reduce_any(is_open), draw, lambda: tf.identity(seeds))
+    )
 
 
 def _check_fit(model, tokenizer):

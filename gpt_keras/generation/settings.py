@@ -19,6 +19,8 @@ OVERFLOWS = ("stop", "roll")
 SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
 MAX_STRINGS = 32  # in one row's `stop` or `banned`
 MAX_STRING_BYTES = 128  # of each
+# Of drawn seeds: JSON clients that read doubles get them back whole.
+SEED_LIMIT = 2**53
 MAX_NGRAM = 100  # tokens; longer runs would take longer than the model
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gpt_keras.generation.decoding import Decoder
+from gpt_keras.generation.decoding import with_drawn_seeds
 from gpt_keras.generation.decoding_state import FINISH_REASONS
 from gpt_keras.generation.decoding_state import INVALID
 from gpt_keras.generation.decoding_state import REFUSED
@@ -103,10 +104,14 @@ class TextCompleter:
         Returns:
             `Completions`.
         """
+        settings = with_drawn_seeds(settings)
         return self.result(self.advance(self.start(prompts, settings)))
 
     def start(self, prompts, settings: GenerationSettings) -> CompletionState:
-        """Judges every row, reads the prompts and draws the first tokens."""
+        """Judges every row, reads the prompts and draws the first tokens.
+
+        Seeds have been drawn before.
+        """
         errors = self._errors(prompts, settings)
         is_valid = errors == ""
         prompts = tf.where(is_valid, prompts, "")

@@ -1,14 +1,17 @@
 """A model, its tokenizer and prompts come in, completions come out as text."""
 
 import codecs
+import secrets
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.settings import SEED_LIMIT
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_completion import TextCompleter
@@ -132,6 +135,12 @@ class TextGenerator:
     def _begin(self, texts, settings):
         """Returns the state after the first token."""
         _check_texts(texts)
+        # Here: TensorFlow doesn't where it must be deterministic.
+        seeds = [
+            secrets.randbelow(SEED_LIMIT) if seed == -1 else seed
+            for seed in settings.seed.tolist()
+        ]
+        settings = settings._replace(seed=np.array(seeds, np.int64))
         state = self._start(tf.constant(texts, tf.string), settings)
         for error in state.errors.numpy():
             if error:

@@ -94,6 +94,8 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
         "--checkpoint_every=0",
         "--logical_cpus=2",
         "--deterministic",
+        "--sample_every=1",
+        "--log_every=1",
     )
     process = _start(*arguments)
     while len(read_metrics(folder)) < 2:
@@ -103,9 +105,10 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output[-3000:]
     assert "Stopped by SIGINT and saved at step" in output
+    assert "step 1: sample" in output
     (checkpoint,) = (folder / "checkpoints").glob("*.index")
     logged = read_metrics(folder)[-1]["step"]
-    assert int(checkpoint.stem.split("-")[1]) >= logged >= 8
+    assert int(checkpoint.stem.split("-")[1]) >= logged >= 2
 
 
 @pytest.mark.parametrize(

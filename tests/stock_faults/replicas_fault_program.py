@@ -1,19 +1,11 @@
-"""Names of runs in, what each found out: a line of JSON for every run.
-
-Each run has a process of its own, forked before TensorFlow has started, as a
-strategy sticks to its process and a failure may spoil what comes after it:
-`python replicas_fault_program.py adam stock 2`.
-"""
+"""Names of runs in, what each found out: see `forked_runs`."""
 
 import functools
-import json
-import os
-import sys
-import traceback
 
 import keras
 import numpy as np
 import tensorflow as tf
+from forked_runs import fork_each
 from stock_faults.stock_testing import Stock
 from stock_faults.stock_testing import layers_of
 from stock_faults.stock_testing import make_batch
@@ -212,19 +204,9 @@ RUNS = {
 
 
 def main(name, kind, replicas):
-    """Prints the name, the kind, the replicas and what was found, or raised."""
-    try:
-        found = RUNS[name](KINDS[kind], choose_strategy(int(replicas)))
-    except Exception as error:
-        found = {"error": f"{type(error).__name__}: {error}"}
-        traceback.print_exc()
-    print(json.dumps([name, kind, replicas, found]), flush=True)
+    """Returns what a run found."""
+    return RUNS[name](KINDS[kind], choose_strategy(replicas))
 
 
 if __name__ == "__main__":
-    for run in range(1, len(sys.argv), 3):
-        child = os.fork()
-        if child == 0:
-            main(*sys.argv[run : run + 3])
-            os._exit(0)
-        os.waitpid(child, 0)
+    fork_each(main)

@@ -1,14 +1,11 @@
 """What stock Keras does otherwise on several replicas, and this project not."""
 
 import functools
-import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from forked_runs import run_each
 
 PROGRAM = pathlib.Path(__file__).with_name("replicas_fault_program.py")
 RUNS = [
@@ -48,23 +45,11 @@ RUNS = [
 
 @functools.cache
 def _found():
-    """Runs all of it, each in a process of its own."""
-    folders = [str(PROGRAM.parents[2]), str(PROGRAM.parents[1]), *sys.path]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(folders),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    result = subprocess.run(
-        [sys.executable, PROGRAM, *(str(x) for run in RUNS for x in run)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    lines = [x for x in result.stdout.splitlines() if x.startswith("[")]
-    found = [json.loads(line) for line in lines]
-    assert len(found) == len(RUNS), result.stderr[-3000:]
-    return {(name, kind, int(n)): what for name, kind, n, what in found}
+    options = [
+        {"name": name, "kind": kind, "replicas": replicas}
+        for name, kind, replicas in RUNS
+    ]
+    return dict(zip(RUNS, run_each(PROGRAM, options), strict=True))
 
 
 def _losses(name, kind, replicas):

@@ -3,69 +3,67 @@
 import functools
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from forked_runs import run_each
 
 PROGRAM = pathlib.Path(__file__).with_name("replicas_program.py")
+# Replicas to compare with one, tolerance, options.
+PARITY = {
+    "two": (2, 1e-5, {"optimizer": "adamw"}),
+    "four": (4, 1e-5, {"optimizer": "adamw"}),
+    # 61 rows: the last batch is partial, and a replica may be empty.
+    "everything": (
+        2,
+        1e-5,
+        {"optimizer": "muon", "microbatches": 2, "ema_decay": 0.9, "rows": 61},
+    ),
+    "xla": (
+        2,
+        1e-5,
+        {
+            "optimizer": "sgd",
+            "jit_compile": True,
+            "chunk_tokens": 10,
+            "rows": 57,
+        },
+    ),
+    # 11 bits: rounding differs between one sum and two.
+    "float16": (2, 2e-3, {"dtype": "mixed_float16", "spike_sigmas": 6.0}),
+}
+OWN_LOSS = {"loss": True, "optimizer": "sgd"}
+RUNS = [
+    *(
+        {"replicas": replicas, **options}
+        for many, _, options in PARITY.values()
+        for replicas in (1, many)
+    ),
+    *({"replicas": replicas, **OWN_LOSS} for replicas in (1, 2)),
+    *({"replicas": replicas, "bad_step": 3} for replicas in (1, 2)),
+    {"replicas": 1},
+    {"replicas": 2, "rate": 0.3},
+]
 
 
 @functools.cache
+def _found():
+    """Runs all of it; what is in the table twice, once."""
+    keys = list(dict.fromkeys(map(json.dumps, RUNS)))
+    found = run_each(PROGRAM, [json.loads(key) for key in keys])
+    return dict(zip(keys, found, strict=True))
+
+
 def _run(**options):
-    """Trains in a process of its own; a strategy sticks to its process."""
-    result = subprocess.run(
-        [sys.executable, PROGRAM, json.dumps(options)],
-        capture_output=True,
-        text=True,
-        cwd=PROGRAM.parents[2],
-        env=_environment(),
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
+    found = _found()[json.dumps(options)]
+    assert "error" not in found, found
+    return found
 
 
-def _environment():
-    import os
-
-    path = os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])
-    return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
-@pytest.mark.parametrize(
-    "replicas, tolerance, options",
-    [
-        (2, 1e-5, {"optimizer": "adamw"}),
-        (4, 1e-5, {"optimizer": "adamw"}),
-        # 61 rows: the last batch is partial, and a replica may be empty.
-        (
-            2,
-            1e-5,
-            {
-                "optimizer": "muon",
-                "microbatches": 2,
-                "ema_decay": 0.9,
-                "rows": 61,
-            },
-        ),
-        (
-            2,
-            1e-5,
-            {
-                "optimizer": "sgd",
-                "jit_compile": True,
-                "chunk_tokens": 10,
-                "rows": 57,
-            },
-        ),
-        # 11 bits: rounding differs between one sum and two.
-        (2, 2e-3, {"dtype": "mixed_float16", "spike_sigmas": 6.0}),
-    ],
-    ids=["two", "four", "everything", "xla", "float16"],
-)
-def test_replicas_walk_as_one(replicas, tolerance, options):
+@pytest.mark.parametrize("name", PARITY)
+def test_replicas_walk_as_one(name):
     """Clipping, decay, unequal weights and an empty replica included."""
+    replicas, tolerance, options = PARITY[name]
     one = _run(replicas=1, **options)
     many = _run(replicas=replicas, **options)
     np.testing.assert_allclose(many["losses"], one["losses"], atol=tolerance)
@@ -81,8 +79,7 @@ def test_replicas_walk_as_one(replicas, tolerance, options):
 
 def test_a_loss_of_the_users_own_walks_as_one_too():
     """Where the tokens are spread evenly, or a mean of means is another."""
-    one = _run(replicas=1, loss=True, optimizer="sgd")
-    two = _run(replicas=2, loss=True, optimizer="sgd")
+    one, two = (_run(replicas=replicas, **OWN_LOSS) for replicas in (1, 2))
     np.testing.assert_allclose(two["losses"], one["losses"], atol=1e-5)
 
 

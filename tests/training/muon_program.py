@@ -1,15 +1,9 @@
-"""Trains a tiny model by Muon on N logical CPU devices, prints the result.
-
-A process may hold one strategy only, so each run of the parity tests is a
-process of its own: `python muon_program.py '{"replicas": 2}'`.
-"""
-
-import json
-import sys
+"""Trains a tiny model by Muon on N logical CPU devices: see `forked_runs`."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from forked_runs import fork_each
 
 from gpt_keras import GPTModel
 from gpt_keras.config import TrainConfig
@@ -71,7 +65,7 @@ def make_step(strategy, model):
 
 
 def main(replicas=1, dtype="float32", steps=8):
-    """Trains and prints losses, a matrix, its slot and what differs."""
+    """Trains; returns losses, a matrix, its slot and what differs."""
     strategy = make_strategy(replicas)
     with strategy.scope():
         model = make_model(dtype)
@@ -83,19 +77,14 @@ def main(replicas=1, dtype="float32", steps=8):
     kernel = model.blocks[1].attention.query_key_value.kernel
     index = [v.path for v in model.trainable_weights].index(kernel.path)
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    print(
-        json.dumps(
-            {
-                "losses": losses,
-                "fused": kernel.numpy().tolist(),
-                "momentum": inner.variables[1 + index].numpy().tolist(),
-                "replicas_differ": max(
-                    _spread(strategy, v)
-                    for v in (*model.weights, *inner.variables)
-                ),
-            }
-        )
-    )
+    return {
+        "losses": losses,
+        "fused": kernel.numpy().tolist(),
+        "momentum": inner.variables[1 + index].numpy().tolist(),
+        "replicas_differ": max(
+            _spread(strategy, v) for v in (*model.weights, *inner.variables)
+        ),
+    }
 
 
 def _spread(strategy, variable) -> float:
@@ -106,4 +95,4 @@ def _spread(strategy, variable) -> float:
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    fork_each(main)

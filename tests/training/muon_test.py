@@ -1,14 +1,13 @@
 """Tests of `gpt_keras.training.muon`."""
 
+import functools
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from forked_runs import run_each
 
 from gpt_keras.training.adamw import MatrixAdamW
 from gpt_keras.training.muon import Muon
@@ -145,24 +144,26 @@ def test_amsgrad_is_refused():
         Muon(**OPTIONS, amsgrad=True)
 
 
-def _run(**options):
-    """Trains in a process of its own; a strategy sticks to its process."""
-    path = os.pathsep.join([str(PROGRAM.parents[2]), *sys.path])
-    result = subprocess.run(
-        [sys.executable, PROGRAM, json.dumps(options)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+TOLERANCES = {"float32": 1e-5, "mixed_float16": 2e-3}
+
+
+@functools.cache
+def _found():
+    runs = [
+        {"replicas": replicas, "dtype": dtype}
+        for dtype in TOLERANCES
+        for replicas in (1, 2)
+    ]
+    found = run_each(PROGRAM, runs)
+    assert not any("error" in x for x in found), found
+    return dict(
+        zip(TOLERANCES, zip(found[::2], found[1::2], strict=True), strict=True)
     )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(
-    "dtype, tolerance", [("float32", 1e-5), ("mixed_float16", 2e-3)]
-)
+@pytest.mark.parametrize("dtype, tolerance", TOLERANCES.items())
 def test_two_replicas_walk_as_one(dtype, tolerance):
-    one, two = _run(replicas=1, dtype=dtype), _run(replicas=2, dtype=dtype)
+    one, two = _found()[dtype]
     assert one["losses"][-1] < one["losses"][0] - 0.1
     for name in ("losses", "fused", "momentum"):
         np.testing.assert_allclose(two[name], one[name], atol=tolerance)

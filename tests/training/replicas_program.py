@@ -1,15 +1,9 @@
-"""Trains a tiny model on N logical CPU devices and prints what it did.
-
-A process may hold one strategy only, so each run of the parity tests is a
-process of its own: `python replicas_program.py '{"replicas": 2}'`.
-"""
-
-import json
-import sys
+"""Trains a tiny model on N logical CPU devices: see `forked_runs`."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from forked_runs import fork_each
 
 from gpt_keras import GPTModel
 from gpt_keras.training.strategy import choose_strategy
@@ -57,7 +51,7 @@ def main(
     dtype="float32",
     **options,
 ):
-    """Trains two epochs; prints losses, evaluation and a weight as JSON."""
+    """Trains two epochs; returns losses, an evaluation and a weight."""
     strategy = choose_strategy(replicas)
     keras.utils.set_random_seed(0)
     with strategy.scope():
@@ -68,19 +62,14 @@ def main(
         model.compile(OPTIMIZERS[optimizer](), loss=loss, **options)
     data, steps = batches(bad_step, rows), StepLosses()
     model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[steps])
-    hidden = _dropped(strategy, model) if rate else None
-    print(
-        json.dumps(
-            {
-                "losses": steps.losses,
-                "evaluated": model.evaluate(batches(None), verbose=0),
-                "iterations": int(model.optimizer.iterations.numpy()),
-                "skipped": int(model.step_state.num_skipped.numpy()),
-                "weight": model.blocks[1].expand.kernel.numpy().tolist(),
-                "dropped": hidden,
-            }
-        )
-    )
+    return {
+        "losses": steps.losses,
+        "evaluated": model.evaluate(batches(None), verbose=0),
+        "iterations": int(model.optimizer.iterations.numpy()),
+        "skipped": int(model.step_state.num_skipped.numpy()),
+        "weight": model.blocks[1].expand.kernel.numpy().tolist(),
+        "dropped": _dropped(strategy, model) if rate else None,
+    }
 
 
 def _dropped(strategy, model):
@@ -95,4 +84,4 @@ def _dropped(strategy, model):
 
 
 if __name__ == "__main__":
-    main(**json.loads(sys.argv[1]))
+    fork_each(main)
