@@ -206,9 +206,7 @@ class GPTModel(ExactTrainer, keras.Model):
             self.final_layer.build(hidden_shape)
 
     def call(self, x, training=None, mask=None):
-        check_length(x.shape[1], self.max_length)
-        x = check_token_ids(x, self.vocab_size, self.max_length)
-        return self.step(x, training=training, mask=mask)[0]
+        return self.step(self._checked(x), training=training, mask=mask)[0]
 
     def step(self, x, cache=None, training=None, mask=None):
         """Runs the model on new tokens behind those in the cache.
@@ -233,6 +231,48 @@ class GPTModel(ExactTrainer, keras.Model):
         For those who need logits at a few positions only: give these states
         to `logits`.
         """
+        again = self.remat and training and cache is None
+        step = _step_computed_again if again else _step
+        return self._hidden_states(step, x, cache, training, mask)
+
+    def attention_weights(self, x, mask=None, layers=None):
+        """Returns what each position gathers from which, without dropout.
+
+        It is the forward pass, and looks into each block on the way.
+
+        Args:
+            x: `(batch, length)` integers, token ids.
+            mask: Boolean `(batch, length)`, True where there is a token.
+            layers: Indexes of the blocks to look into, all by default. All of
+                GPT-2's smallest take 600 MB at 1,024 positions.
+
+        Returns:
+            `(layers, batch, num_heads, length, length)` float32 under every
+            dtype policy. A row is a position that looks; its columns, those
+            looked at, sum to 1.
+
+        Raises:
+            ValueError: As the call.
+        """
+        x = self._checked(ops.convert_to_tensor(x, dtype="int32"))
+        wanted = range(self.num_layers) if layers is None else layers
+        wanted = [self.blocks[index] for index in wanted]
+        weights = {}
+
+        def step(block, x, cache, training, mask):
+            if block in wanted:
+                weights[block.name] = block.attention_weights(x, mask)
+            return _step(block, x, cache, training, mask)
+
+        self._hidden_states(step, x, cache=None, training=False, mask=mask)
+        return ops.stack([weights[block.name] for block in wanted])
+
+    def _checked(self, x):
+        check_length(x.shape[1], self.max_length)
+        return check_token_ids(x, self.vocab_size, self.max_length)
+
+    def _hidden_states(self, step, x, cache, training, mask):
+        """Runs embedding, blocks, each by `step`, and last normalisation."""
         if not self.built:
             self.build((None, None))
         x = self.embedding(x)
@@ -242,8 +282,6 @@ class GPTModel(ExactTrainer, keras.Model):
             start = None if cache is None else cache[0].lengths
             x = self.positional_encoding(x, start=start)
         x = self.dropout(x, training=training)
-        again = self.remat and training and cache is None
-        step = _step_computed_again if again else _step
         caches = []
         for index, block in enumerate(self.blocks):
             block_cache = None if cache is None else cache[index]

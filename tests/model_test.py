@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras import GPTModel
+from gpt_keras.layers.causal_self_attention import CausalSelfAttention
 from gpt_keras.layers.positional_encoding import sinusoid
 
 VARIANTS = {
@@ -31,7 +32,8 @@ VARIANTS = {
 def _model(variant="document", seed=0, **options):
     keras.utils.set_random_seed(seed)
     options = {"num_layers": 2, **VARIANTS[variant], **options}
-    model = GPTModel(50, 16, 2, 32, 12, 0.0, **options)
+    options = {"rate": 0.0, **options}
+    model = GPTModel(50, 16, 2, 32, 12, **options)
     model.build((None, None))
     return model
 
@@ -109,6 +111,38 @@ def test_batched_equals_single(variant):
     for row in range(3):
         alone = model(token_ids[row : row + 1])
         np.testing.assert_allclose(alone[0], logits[row], atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_attention_weights_are_shares_of_what_came_before(variant, dtype):
+    model = _model(variant, dtype=dtype, initializer_stddev=0.4)
+    weights = model.attention_weights(_ids(length=9))
+    assert weights.shape == (2, 3, 2, 9, 9) and weights.dtype == "float32"
+    weights = np.array(weights)
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
+    assert (weights >= 0).all() and not np.triu(weights, 1).any()
+    assert (weights[0] != weights[1]).any()
+    last = model.attention_weights(_ids(length=9), layers=[1])
+    np.testing.assert_array_equal(last, weights[1:])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_attention_weights_are_those_of_the_forward_pass(variant, monkeypatch):
+    used, weights_of = [], CausalSelfAttention._weights
+
+    def kept(*arguments):
+        used.append(weights_of(*arguments))
+        return used[-1]
+
+    model, token_ids = _model(variant, rate=0.5), _ids()
+    mask = np.arange(12)[None] < [[12], [7], [9]]
+    monkeypatch.setattr(CausalSelfAttention, "_weights", kept)
+    model(token_ids, mask=mask)
+    monkeypatch.undo()
+    weights = model.attention_weights(token_ids, mask)
+    np.testing.assert_array_equal(weights, np.stack(used))
+    assert not np.array(weights)[:, 1, ..., 7:].any()
 
 
 def test_padding_on_the_right_changes_nothing():
@@ -226,8 +260,9 @@ def test_tied_embeddings_are_one_weight():
 def test_ids_out_of_range_raise(bad):
     model, token_ids = _model(), _ids()
     token_ids[1, 2] = bad
-    with pytest.raises(ValueError, match=r"\[0, vocab_size=50\)"):
-        model(token_ids)
+    for function in (model, model.attention_weights):
+        with pytest.raises(ValueError, match=r"\[0, vocab_size=50\)"):
+            function(token_ids)
     model.compile("adam")
     with pytest.raises(tf.errors.InvalidArgumentError, match="vocab_size=50"):
         model.fit(token_ids, _ids(), verbose=0)
@@ -237,6 +272,8 @@ def test_sequences_that_are_too_long_raise():
     model = _model()
     with pytest.raises(ValueError, match="length=13, max_length=12"):
         model(_ids(1, 13))
+    with pytest.raises(ValueError, match="length=13, max_length=12"):
+        model.attention_weights(_ids(1, 13))
     with pytest.raises(ValueError, match="length=13, max_length=12"):
         model(keras.Input((13,), dtype="int32"))
     step = tf.function(

@@ -123,8 +123,26 @@ class CausalSelfAttention(keras.layers.Layer):
             key = ops.cast(cache.keys, x.dtype)
             value = ops.cast(cache.values, x.dtype)
             visible = _visible_in_cache(cache, start, ops.shape(x)[1])
-        outputs = self._attend(query, key, value, visible, training)
-        return self.output_projection(outputs), cache
+        weights = self._weights(query, key, visible)
+        return self._gather(weights, value, training), cache
+
+    def attention_weights(self, x, mask=None):
+        """Returns what each position of `x` gathers from which.
+
+        They are those of `step` without a cache and without dropout, before
+        they are rounded to the compute dtype.
+
+        Args:
+            x: `(batch, length, d_model)`.
+            mask: Boolean `(batch, length)`, True where there is a token.
+
+        Returns:
+            `(batch, num_heads, length, length)` float32, a row for each
+            position that looks; its columns, those looked at, sum to 1, also
+            where the mask leaves it nothing to see.
+        """
+        query, key, _ = self._project(x, start=None)
+        return self._weights(query, key, _visible(ops.shape(x)[1], mask))
 
     def make_cache(self, batch_size, max_length: int) -> KVCache:
         """Returns an empty cache for `max_length` positions."""
@@ -151,16 +169,21 @@ class CausalSelfAttention(keras.layers.Layer):
             query, key = rotate(query, positions), rotate(key, positions)
         return query, key, value
 
-    def _attend(self, query, key, value, visible, training):
+    def _weights(self, query, key, visible):
+        """Returns softmax(QKᵀ / √head_dim) in float32, 0 where not visible."""
         scale = self.head_dim**-0.5
         scores = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
         scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
-        weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+        return ops.softmax(scores, axis=-1)
+
+    def _gather(self, weights, value, training):
+        """Returns the values by their weights, `(batch, length, d_model)`."""
+        weights = ops.cast(weights, value.dtype)
         weights = self.dropout(weights, training=training)
-        outputs = ops.matmul(weights, value)
-        batch, _, length, _ = ops.shape(query)
-        outputs = ops.transpose(outputs, (0, 2, 1, 3))
-        return ops.reshape(outputs, (batch, length, self.d_model))
+        outputs = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        batch, length, _, _ = ops.shape(outputs)
+        outputs = ops.reshape(outputs, (batch, length, self.d_model))
+        return self.output_projection(outputs)
 
     def _norm(self, name):
         return keras.layers.RMSNormalization(

@@ -144,6 +144,12 @@ class DecoderBlock(keras.layers.Layer):
         x = self._residual(x, feed_forward, self.feed_forward_norm)
         return x, cache
 
+    def attention_weights(self, x, mask=None):
+        """As the attention's, for the block's own `x`."""
+        if self.norm_order == "pre":
+            x = self.attention_norm(x)
+        return self.attention.attention_weights(x, mask)
+
     def make_cache(self, batch_size, max_length: int) -> KVCache:
         """Returns an empty cache for `max_length` positions."""
         return self.attention.make_cache(batch_size, max_length)

@@ -43,6 +43,29 @@ def test_equals_softmax_of_scaled_products():
     np.testing.assert_allclose(outputs, mixed @ kernel + bias, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "options", [{}, {"rotary": True}, {"qk_norm": True, "use_bias": False}]
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_weights_are_those_of_the_outputs(options, dtype, masked):
+    """weights V through the output projection, head by head, in NumPy."""
+    layer = CausalSelfAttention(8, 2, rate=0.5, dtype=dtype, **options)
+    inputs = _inputs()
+    mask = np.array([[1, 1, 0, 1, 0, 1], [1] * 6], "bool") if masked else None
+    outputs = np.array(layer(inputs, mask=mask), "float32")
+    weights = layer.attention_weights(inputs, mask)
+    assert weights.shape == (2, 2, 6, 6) and weights.dtype == "float32"
+    value = np.array(layer.query_key_value(inputs), "float32")[..., 16:]
+    value = value.reshape(2, 6, 2, 4).swapaxes(1, 2)
+    mixed = (np.array(weights) @ value).swapaxes(1, 2).reshape(2, 6, 8)
+    kernel, *bias = (np.array(w) for w in layer.output_projection.weights)
+    tolerance = 1e-5 if dtype == "float32" else 0.03
+    np.testing.assert_allclose(
+        mixed @ kernel + sum(bias), outputs, atol=tolerance
+    )
+
+
 def test_masked_positions_are_never_attended_to():
     layer = CausalSelfAttention(d_model=8, num_heads=2)
     inputs = _inputs()
@@ -53,6 +76,8 @@ def test_masked_positions_are_never_attended_to():
         np.array(layer(changed, mask=mask))[mask],
         atol=1e-6,
     )
+    weights = np.array(layer.attention_weights(inputs, mask))
+    assert not weights[:, :, mask[0]][..., ~mask[0]].any()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
