@@ -41,12 +41,15 @@ MODEL = """
     serving.signature_table serving.model_card_text serving.model_card
     serving.warm_up serving.signatures serving.int8_matrix
     serving.quantization serving.precision serving.export
+    inspection.token_labels inspection.fonts inspection.canvas
+    inspection.places inspection.report inspection.attention_pictures
+    inspection.sheet inspection.prediction_pictures
 """.split()
 CLI = """
     cli.program cli.sampling cli.watermark_key cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
-    cli.measure_kills
+    cli.measure_kills cli.inspection
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 
@@ -101,7 +104,7 @@ def test_the_columns_never_meet(column, other):
         assert not _imports(module) & set(other), module
 
 
-def test_generation_and_serving_take_model_and_tokenizer_as_arguments():
+def test_generation_and_what_follows_take_model_and_tokenizer_as_arguments():
     for module in MODULES:
-        if module.startswith(("generation.", "serving.")):
+        if module.startswith(("generation.", "serving.", "inspection.")):
             assert not _imports(module) & {"model", "text", *DATA}, module

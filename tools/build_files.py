@@ -3,9 +3,10 @@
     python -m tools.build_files            # writes them
     python -m tools.build_files --check    # says what is out of date
 
-A library for every file, a test for every test file, a program for every tool;
-each depends on exactly what it imports. The `__init__.py` of a package is a
-dependency only where something is imported from it.
+A library for every file, a test for every test file, a program for every tool
+(a file, or a folder with a `__main__.py`); each depends on exactly what it
+imports. The `__init__.py` of a package is a dependency only where something is
+imported from it.
 """
 
 import ast
@@ -17,6 +18,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDERS = ("gpt_keras", "tests", "tools")
 IMPORT_ROOTS = (".", "tests")  # as for pytest, see pyproject.toml
+NAMED_BY_FOLDER = ("__init__.py", "__main__.py")
 # Tests that read the project's own files.
 READS_TREE = (
     "architecture_test.py",
@@ -118,7 +120,8 @@ def _module(root, name):
     """Returns the file of a module, None if it isn't one of the project's."""
     path = pathlib.Path(*name.split("."))
     for folder in IMPORT_ROOTS:
-        for option in (path.with_suffix(".py"), path / "__init__.py"):
+        inside = [path / name for name in NAMED_BY_FOLDER]
+        for option in (path.with_suffix(".py"), *inside):
             if (root / folder / option).exists():
                 return pathlib.Path(folder) / option
     return None
@@ -161,7 +164,7 @@ def _target(root, file):
     folder = file.parent
     deps = [_label(folder, needed) for needed in dependencies(root, file)]
     deps.sort(key=lambda label: (label.startswith("//"), label))
-    name = folder.name if file.name == "__init__.py" else file.stem
+    name = folder.name if file.name in NAMED_BY_FOLDER else file.stem
     if file.name.endswith("_test.py"):
         runner = _label(folder, pathlib.Path("tests/run_pytest.py")) + ".py"
         own_files = "tree" if file.name in READS_TREE else "pyproject.toml"
@@ -176,7 +179,8 @@ def _target(root, file):
             main=runner,
             deps=deps,
         )
-    is_program = folder.name == "tools" and name == file.stem
+    is_main = file.name == "__main__.py"
+    is_program = is_main or folder.name == "tools" and name == file.stem
     return _rule(
         "py_binary" if is_program else "py_library",
         name=name,
@@ -184,12 +188,13 @@ def _target(root, file):
         data=_sources_beside(root, file),
         imports=["."] if str(folder) in IMPORT_ROOTS else None,
         legacy_create_init=0 if is_program else None,
+        main=file.name if is_main else None,
         deps=deps,
     )
 
 
 def _label(folder, file):
-    package = file.name == "__init__.py"
+    package = file.name in NAMED_BY_FOLDER
     name = file.parent.name if package else file.stem
     if file.parent == folder:
         return f":{name}"

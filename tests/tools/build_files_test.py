@@ -21,9 +21,11 @@ def project(tmp_path):
         "tests/helping.py": "from gpt_keras.text.words import f",
         "tests/text/program.py": "import gpt_keras.model",
         "tests/text/words_test.py": '"""Of gpt_keras.text.letters."""\n'
-        'import helping\nrun("program.py")\nrun("import gpt_keras.model")',
+        'import helping\nrun("program.py")\nrun("import gpt_keras.model")\n'
+        'run("tools.look")',
         "tools/__init__.py": "",
         "tools/train.py": "from gpt_keras import Model",
+        "tools/look/__main__.py": "import gpt_keras.model",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -50,9 +52,12 @@ def project(tmp_path):
                 "tests/conftest.py",
                 "tests/helping.py",
                 "tests/text/program.py",
+                "tools/__init__.py",
+                "tools/look/__main__.py",
             ],
         ),
         ("tools/train.py", ["gpt_keras/__init__.py"]),
+        ("tools/look/__main__.py", ["gpt_keras/model.py"]),
     ],
 )
 def test_a_file_needs_what_it_imports_and_runs(project, file, needed):
@@ -70,6 +75,11 @@ def test_rules_of_the_kinds_of_files(project):
     assert '"//gpt_keras:model"' in texts["gpt_keras/text/BUILD"]
     assert 'py_binary(\n    name = "train"' in texts["tools/BUILD"]
     assert 'deps = ["//gpt_keras"]' in texts["tools/BUILD"]
+    assert (
+        'py_binary(\n    name = "look",\n    srcs = ["__main__.py"]'
+        in texts["tools/look/BUILD"]
+    )
+    assert 'main = "__main__.py"' in texts["tools/look/BUILD"]
     assert 'args = ["tests/text/words_test.py"]' in texts["tests/text/BUILD"]
     assert '"//tests:helping"' in texts["tests/text/BUILD"]
 

@@ -1,0 +1,1 @@
+"""Inspection: a model and a text come in, pictures of the inside go out."""
