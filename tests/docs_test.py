@@ -15,6 +15,7 @@ import pytest
 from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import export
 from gpt_keras.cli import generate
+from gpt_keras.cli import inspection
 from gpt_keras.cli import measure_export
 from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_parity
@@ -201,6 +202,7 @@ def _flags_of_tools():
             measure_parity,
         )
     }
+    found["inspect"] = {*program.parse(_all_optional(inspection))}
     for name in ("complete", "check_export"):
         source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
