@@ -89,6 +89,6 @@ def _summary(places: list[Place]) -> str:
         return "One token alone has no loss."
     count = len(places) - 2  # all tokens but the first
     return (
-        f"Mean loss {mean:.3f} nats per token over {count:,} tokens, "
-        f"perplexity {math.exp(mean):.2f}"
+        f"Losses: {count:,}, mean {mean:.3f} nats per token, perplexity "
+        f"{math.exp(mean):.2f}"
     )

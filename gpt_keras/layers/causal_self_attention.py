@@ -180,8 +180,9 @@ class CausalSelfAttention(keras.layers.Layer):
         """Returns the values by their weights, `(batch, length, d_model)`."""
         weights = ops.cast(weights, value.dtype)
         weights = self.dropout(weights, training=training)
-        outputs = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        batch, length, _, _ = ops.shape(outputs)
+        outputs = ops.matmul(weights, value)
+        batch, _, length, _ = ops.shape(outputs)
+        outputs = ops.transpose(outputs, (0, 2, 1, 3))
         outputs = ops.reshape(outputs, (batch, length, self.d_model))
         return self.output_projection(outputs)
 

@@ -29,7 +29,7 @@ def test_the_table(labels):
         "    1  ␣      1.250  1,024    0.500  猫 75.0%  ␣ 25.0%\n"
         "    2                         0.250  a 87.5%  <5> 12.5%\n"
         "\n"
-        "Mean loss 1.250 nats per token over 1 tokens, perplexity 3.49\n"
+        "Losses: 1, mean 1.250 nats per token, perplexity 3.49\n"
     )
 
 
