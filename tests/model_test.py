@@ -125,6 +125,15 @@ def test_attention_weights_are_shares_of_what_came_before(variant, dtype):
     assert (weights[0] != weights[1]).any()
     last = model.attention_weights(_ids(length=9), layers=[1])
     np.testing.assert_array_equal(last, weights[1:])
+    in_a_graph = tf.function(
+        model.attention_weights,
+        input_signature=[tf.TensorSpec([None, None], "int32")],
+    )
+    np.testing.assert_allclose(
+        in_a_graph(_ids(length=9)),
+        weights,
+        atol=1e-5 if dtype == "float32" else 0.05,
+    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -27,11 +27,8 @@ from gpt_keras.inspection.report import as_json
 from gpt_keras.inspection.report import as_text
 from gpt_keras.inspection.token_labels import SPACE
 from gpt_keras.inspection.token_labels import TokenLabels
-from gpt_keras.inspection.token_labels import fitted
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training.model_folder import load_model
-
-_SUBTITLE = 100  # columns of the prompt in a picture's title
 
 
 def define_flags(values):
@@ -76,20 +73,14 @@ def main(values):
     heads = _numbers(values, "heads", model.num_heads)
     token_ids = prompt_ids(model, tokenizer, values.prompt)
     places = look_at(model, token_ids, tokenizer.vocab_size, values.top)
+    weights = np.array(model.attention_weights([token_ids], layers=layers))
     labels = TokenLabels(tokenizer, can_draw)
-    subtitle = fitted(labels.spell(values.prompt), _SUBTITLE)
-    subtitle = subtitle.replace(SPACE, " ")
-    weights = model.attention_weights([token_ids], layers=layers)
+    names = [labels(token_id) for token_id in token_ids]
+    text = labels.spell(values.prompt).replace(SPACE, " ")
     paths = _write(
         output,
-        attention_pictures(
-            np.array(weights)[:, 0, heads],
-            layers,
-            heads,
-            [labels(token_id) for token_id in token_ids],
-            subtitle,
-        ),
-        prediction_pictures(places, labels, tokenizer.vocab_size, subtitle),
+        attention_pictures(weights[:, 0, heads], layers, heads, names, text),
+        prediction_pictures(places, labels, tokenizer.vocab_size, text),
     )
     _report(values, output, places, TokenLabels(tokenizer), paths)
     _note(labels)

@@ -9,7 +9,6 @@ from matplotlib.colors import PowerNorm
 from matplotlib.ticker import PercentFormatter
 
 from gpt_keras.inspection import canvas
-from gpt_keras.inspection.fonts import label_families
 from gpt_keras.inspection.token_labels import fitted
 from gpt_keras.inspection.token_labels import width_of
 
@@ -19,6 +18,7 @@ _MOST_COLUMNS = 8
 _LINE = 0.115  # of a tick label
 _SMALLEST, _LARGEST = 1.5, 3.2  # of a panel
 _SCALE_HEIGHT = 3
+_COLUMN = 0.08  # of the title
 _WIDEST = 12  # columns of a tick label
 # Where there is no room for labels: so many numbers at most, and their steps.
 _NUMBERS = 10
@@ -35,7 +35,7 @@ def attention_pictures(
     layers: list[int],
     heads: list[int],
     labels: list[str],
-    subtitle: str = "",
+    text: str = "",
 ) -> Iterator[tuple[str, bytes]]:
     """Draws every layer and head, together or layer by layer.
 
@@ -46,7 +46,7 @@ def attention_pictures(
         heads: The numbers of the heads.
         labels: Of the tokens. Where there are too many to be read, their
             places stand instead.
-        subtitle: What the weights are of.
+        text: What they are of, for the title; cut where it is too long.
 
     Yields:
         The name of a file and its content: `attention.png`, or
@@ -62,15 +62,15 @@ def attention_pictures(
     count = len(layers) * len(heads)
     if count <= _ONE_PICTURE and len(heads) <= _MOST_COLUMNS:
         together = [panel for row in panels for panel in row]
-        yield "attention.png", _picture(together, len(heads), labels, subtitle)
+        yield "attention.png", _picture(together, len(heads), labels, text)
         return
     columns = math.ceil(math.sqrt(len(heads)))
     for layer, row in zip(layers, panels, strict=True):
         name = f"attention_layer_{layer:02d}.png"
-        yield name, _picture(row, columns, labels, subtitle)
+        yield name, _picture(row, columns, labels, text)
 
 
-def _picture(panels, columns, labels, subtitle) -> bytes:
+def _picture(panels, columns, labels, text) -> bytes:
     """Draws panels, row by row, with one scale of colours for all."""
     rows = math.ceil(len(panels) / columns)
     side = min(max(_LINE * len(labels), _SMALLEST), _LARGEST)
@@ -88,7 +88,7 @@ def _picture(panels, columns, labels, subtitle) -> bytes:
         shown = grid[: len(panels)]
         images = [_draw(*pair) for pair in zip(shown, panels, strict=True)]
         _name_tokens(shown, columns, places, names)
-        _explain(figure, subtitle)
+        _explain(figure, text)
         _add_scale(figure, images[0], shown)
         return canvas.png(figure)
 
@@ -129,12 +129,13 @@ def _name_tokens(shown, columns, places, names):
         )
 
 
-def _explain(figure, subtitle):
+def _explain(figure, text):
     """Adds titles and what the axes are."""
+    width = figure.get_size_inches()[0]
+    text = fitted(text, int(width / _COLUMN))
     figure.suptitle(
-        f"How each token divides its attention\n{subtitle}",
-        fontfamily=["DejaVu Sans", *label_families()],
-        fontsize=9,
+        f"How each token divides its attention\n{text}",
+        **canvas.label_style(9),
     )
     figure.supylabel("token that looks", fontsize=8)
     figure.supxlabel("token looked at (grey: comes later)", fontsize=8)

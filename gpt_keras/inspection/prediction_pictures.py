@@ -17,7 +17,9 @@ from gpt_keras.inspection.token_labels import fitted
 
 _COLUMNS = 8  # places on a line
 _MOST_EXPECTED = 20
-_WIDEST = 12  # columns of a token beside its probability
+_NAMES = ("token", "loss", "entropy", "expected")
+# Columns of a token beside its probability, and of the text in the title.
+_WIDEST, _TITLE = 12, 95
 # Inches
 _TALLEST = 16
 _TOP, _LEFT, _RIGHT, _GAP = 1.1, 0.8, 0.25, 0.22
@@ -31,7 +33,7 @@ def prediction_pictures(
     places: list[Place],
     labels: TokenLabels,
     vocab_size: int,
-    subtitle: str = "",
+    text: str = "",
 ) -> Iterator[tuple[str, bytes]]:
     """Draws a table of a text, token by token, wrapped over lines.
 
@@ -42,13 +44,14 @@ def prediction_pictures(
         places: As `look_at` gives them.
         labels: What to call tokens.
         vocab_size: The tokenizer's.
-        subtitle: What text it is.
+        text: All of it, for the title; cut where it is too long.
 
     Yields:
         The name of a file and its content: `predictions.png`, or
         `predictions_01.png` and so on where one page is not enough.
     """
-    rows = 3 + min(len(places[-1].top), _MOST_EXPECTED)
+    expected = min(len(places[-1].top), _MOST_EXPECTED)
+    rows = _NAMES.index("expected") + expected
     scale = Normalize(0, math.log(vocab_size), clip=True)
     columns = [
         _cells(number, place, labels, scale)[:rows]
@@ -61,7 +64,7 @@ def prediction_pictures(
     room = max(1, int((_TALLEST - _TOP) / (rows * ROW + _GAP)))
     for start in range(0, len(lines), room):
         number = f"_{start // room + 1:02d}" if len(lines) > room else ""
-        page = _page(lines[start : start + room], rows, scale, subtitle)
+        page = _page(lines[start : start + room], rows, scale, text)
         yield f"predictions{number}.png", page
 
 
@@ -78,43 +81,43 @@ def _cells(number: int, place: Place, labels, scale) -> list[Cell]:
     if place.entropy is not None:
         colour = _COLOURS(scale(place.entropy))
         entropy = Cell(f"{place.entropy:.2f}", "", colour)
-    return [
-        token,
-        loss,
-        entropy,
-        *(
-            Cell(
-                fitted(labels(token_id), _WIDEST),
-                f"{probability:.1%}",
-                _CAME if token_id == place.token_id else _EXPECTED,
-                probability,
-            )
-            for token_id, probability in place.top
-        ),
-    ]
+    return [token, loss, entropy, *_expected(place, labels)]
 
 
-def _page(lines, rows, scale, subtitle) -> bytes:
+def _expected(place: Place, labels) -> Iterator[Cell]:
+    for token_id, probability in place.top:
+        yield Cell(
+            fitted(labels(token_id), _WIDEST),
+            f"{probability:.1%}",
+            _CAME if token_id == place.token_id else _EXPECTED,
+            probability,
+        )
+
+
+def _page(lines, rows, scale, text) -> bytes:
+    height = rows * ROW + _GAP
     with canvas.plain_style():
-        sheet = Sheet(_WIDTH, _TOP + len(lines) * (rows * ROW + _GAP))
-        _explain(sheet, scale, subtitle)
-        for line, columns in enumerate(lines):
-            y = _TOP + line * (rows * ROW + _GAP)
-            for row, name in enumerate(
-                ("token", "loss", "entropy", "expected")
-            ):
-                sheet.name(_LEFT, y + row * ROW, name)
-            for column, cells in enumerate(columns):
-                x = _LEFT + column * CELL
-                for row, cell in enumerate(cells):
-                    sheet.cell(x, y + row * ROW, cell)
-                sheet.frame(x, y, rows)
+        sheet = Sheet(_WIDTH, _TOP + len(lines) * height)
+        _explain(sheet, scale, text)
+        for number, line in enumerate(lines):
+            _draw_line(sheet, _TOP + number * height, line, rows)
         return canvas.png(sheet.figure)
 
 
-def _explain(sheet, scale, subtitle) -> None:
+def _draw_line(sheet, y, line, rows) -> None:
+    for row, name in enumerate(_NAMES):
+        sheet.name(_LEFT, y + row * ROW, name)
+    for column, cells in enumerate(line):
+        x = _LEFT + column * CELL
+        for row, cell in enumerate(cells):
+            sheet.cell(x, y + row * ROW, cell)
+        sheet.frame(x, y, rows)
+
+
+def _explain(sheet, scale, text) -> None:
     sheet.write(_LEFT, 0.2, "Loss and expected tokens", fontsize=11)
-    sheet.write(_LEFT, 0.42, subtitle, **canvas.label_style(8))
+    text = fitted(text, _TITLE)
+    sheet.write(_LEFT, 0.42, text, **canvas.label_style(8))
     y = 0.65
     for colour, meaning in (
         (_EXPECTED, "probability of an expected token"),

@@ -80,7 +80,7 @@ def test_parts_of_characters_are_bytes(model_dir, tmp_path, capsys):
 def test_layers_and_heads_are_chosen(model_dir, tmp_path, monkeypatch):
     drawn = []
 
-    def pictures(weights, layers, heads, labels, subtitle):
+    def pictures(weights, layers, heads, labels, text):
         drawn.append((weights, layers, heads))
         return iter(())
 

@@ -18,10 +18,10 @@ def _weights(layers, heads, length):
     return weights / weights.sum(-1, keepdims=True)
 
 
-def _draw(weights, labels, layers=None, heads=None, subtitle=""):
+def _draw(weights, labels, layers=None, heads=None, text=""):
     layers = layers or list(range(len(weights)))
     heads = heads or list(range(weights.shape[1]))
-    return dict(attention_pictures(weights, layers, heads, labels, subtitle))
+    return dict(attention_pictures(weights, layers, heads, labels, text))
 
 
 def _panels(figure):
@@ -79,7 +79,7 @@ def test_numbers_where_labels_have_no_room(figures):
 
 @pytest.mark.parametrize("length", [3, 27, 100])
 def test_nothing_is_written_on_something_else(figures, length):
-    _draw(_weights(2, 4, length), ["␣statement"] * length, subtitle="text")
+    _draw(_weights(2, 4, length), ["␣statement"] * length, text="text")
     (figure,) = figures
     for axes in _panels(figure):
         assert not overlapping(figure, axes.get_xticklabels())
@@ -88,8 +88,15 @@ def test_nothing_is_written_on_something_else(figures, length):
     assert not overlapping(figure, [*titles, *figure.texts])
 
 
+@pytest.mark.parametrize("length", [1, 27])
+def test_a_long_text_is_cut_in_the_title(figures, length):
+    pictures = _draw(_weights(1, 1, length), ["t"] * length, text="W" * 300)
+    check_picture(pictures["attention.png"])
+    assert figures[0].get_suptitle().endswith("W…")
+
+
 def test_dollars_are_no_formula(figures):
-    _draw(_weights(1, 1, 2), ["$x", "^$"], subtitle="$x^$")
+    _draw(_weights(1, 1, 2), ["$x", "^$"], text="$x^$")
     (axes,) = _panels(figures[0])
     assert not any(x.get_parse_math() for x in axes.get_xticklabels())
 

@@ -23,9 +23,9 @@ PLACES = [
 PLACE = Place(A, 1.0, 1, 1.0, ((A, 0.5), (B, 0.25)))
 
 
-def _draw(places, tokenizer=TOKENIZER, vocab_size=7):
+def _draw(places, tokenizer=TOKENIZER, vocab_size=7, text="text"):
     labels = TokenLabels(tokenizer, can_draw)
-    return dict(prediction_pictures(places, labels, vocab_size, "text"))
+    return dict(prediction_pictures(places, labels, vocab_size, text))
 
 
 def test_every_figure_is_written(figures):
@@ -94,8 +94,11 @@ def test_nothing_is_written_on_something_else(figures):
         token_bytes = None
 
     place = Place(A, 123.45, 50257, 10.0, ((A, 1.0), (B, 0.999)))
-    _draw([place] * 18, Wide(), 50257)
-    assert not overlapping(figures[0], figures[0].axes[0].texts)
+    _draw([place] * 18, Wide(), 50257, "W" * 300)
+    (axes,) = figures[0].axes
+    (scale,) = axes.child_axes
+    texts = [*axes.texts, scale.xaxis.label, *scale.get_xticklabels()]
+    assert not overlapping(figures[0], texts)
 
 
 def test_dollars_are_no_formula(figures):
