@@ -37,6 +37,11 @@ MODEL = """
     generation.text_matching generation.text_rules generation.repetition_guard
     generation.decoding_state generation.decoding generation.text_completion
     generation.text_generator generation.scoring
+    evaluation.detokenizers evaluation.passages evaluation.length_batches
+    evaluation.token_scorer evaluation.task evaluation.perplexity
+    evaluation.last_word evaluation.json_lines evaluation.multiple_choice
+    evaluation.identity evaluation.partial_results evaluation.evaluator
+    evaluation.suites evaluation.report
     serving.version_folder serving.checksums serving.training_facts
     serving.signature_table serving.model_card_text serving.model_card
     serving.warm_up serving.signatures serving.int8_matrix
@@ -49,7 +54,7 @@ CLI = """
     cli.program cli.sampling cli.watermark_key cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
-    cli.measure_kills cli.inspection
+    cli.measure_kills cli.inspection cli.evaluate
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 
@@ -104,7 +109,9 @@ def test_the_columns_never_meet(column, other):
         assert not _imports(module) & set(other), module
 
 
-def test_generation_and_what_follows_take_model_and_tokenizer_as_arguments():
+def test_what_uses_a_model_takes_it_and_the_tokenizer_as_arguments():
     for module in MODULES:
-        if module.startswith(("generation.", "serving.", "inspection.")):
+        if module.startswith(
+            ("generation.", "evaluation.", "inspection.", "serving.")
+        ):
             assert not _imports(module) & {"model", "text", *DATA}, module

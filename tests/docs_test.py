@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from gpt_keras.cli import detect_watermark
+from gpt_keras.cli import evaluate
 from gpt_keras.cli import export
 from gpt_keras.cli import generate
 from gpt_keras.cli import inspection
@@ -196,6 +197,7 @@ def _flags_of_tools():
             generate,
             export,
             detect_watermark,
+            evaluate,
             measure_watermark,
             measure_export,
             measure_kills,

@@ -1,0 +1,114 @@
+"""Scores of passages in, a file that a killed evaluation goes on from out."""
+
+import json
+import os
+from collections.abc import Sequence
+
+from gpt_keras.evaluation.task import PassageScore
+
+
+class PartialResults:
+    """A file with one line for each batch that was scored.
+
+    Its first line says what is evaluated, and how; nothing else is ever added
+    to it. A line that a kill cut short is taken off.
+
+    Args:
+        path: The file; missing folders are made.
+        identity: What must be the same for scores to be mixed, strings by
+            name.
+
+    Attributes:
+        scores: The scores by the passage's index.
+
+    Raises:
+        ValueError: The file is of another evaluation, or damaged.
+        OSError: It can't be read or written.
+    """
+
+    def __init__(self, path: str | os.PathLike, identity: dict[str, str]):
+        self._path = os.fspath(path)
+        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+        self.scores: dict[int, PassageScore] = {}
+        self._file = open(self._path, "a+b")
+        try:
+            lines = self._whole_lines()
+            if lines:
+                self._check(lines[0], identity)
+                for number, line in enumerate(lines[1:], 2):
+                    self._read(line, number)
+            else:
+                self._write(identity)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def append(self, scores: dict[int, PassageScore]) -> None:
+        """Adds the scores of one batch, by the passages' indices."""
+        self._write([[index, *score] for index, score in scores.items()])
+        self.scores.update(scores)
+
+    def _whole_lines(self) -> list[bytes]:
+        self._file.seek(0)
+        content = self._file.read()
+        size = content.rfind(b"\n") + 1
+        self._file.truncate(size)
+        return content[:size].splitlines()
+
+    def _write(self, content) -> None:
+        try:
+            self._file.write(json.dumps(content).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            error.filename = self._path  # a full disk has none
+            raise
+
+    def _check(self, line: bytes, identity: dict[str, str]) -> None:
+        stored = self._parse(line, 1)
+        if not isinstance(stored, dict):
+            raise self._damaged(1)
+        names = sorted(stored.keys() | identity.keys())
+        differences = [
+            f"{name}: {stored.get(name)} there, {identity.get(name)} now"
+            for name in names
+            if stored.get(name) != identity.get(name)
+        ]
+        if differences:
+            raise ValueError(
+                f"{self._path!r} holds the beginning of another evaluation. "
+                "Go on with that one, or remove the file. Received: "
+                f"{'; '.join(differences)}"
+            )
+
+    def _read(self, line: bytes, number: int) -> None:
+        rows = self._parse(line, number)
+        try:
+            for index, *score in rows:
+                self.scores[index] = _checked(score)
+        except (TypeError, ValueError):
+            raise self._damaged(number) from None
+
+    def _parse(self, line: bytes, number: int):
+        try:
+            return json.loads(line)
+        except ValueError:
+            raise self._damaged(number) from None
+
+    def _damaged(self, number: int) -> ValueError:
+        return ValueError(
+            f"{self._path!r} must be as an evaluation writes it: remove it to "
+            f"begin anew. Line {number} is damaged"
+        )
+
+
+def _checked(score: Sequence) -> PassageScore:
+    logprob, num_likeliest, ends_in_likeliest = score
+    return PassageScore(
+        float(logprob), int(num_likeliest), bool(ends_in_likeliest)
+    )
