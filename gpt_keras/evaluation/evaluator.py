@@ -1,6 +1,5 @@
 """A model, a tokenizer and a task in, the task's figures out."""
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -55,9 +54,10 @@ def evaluate(
     """Scores the passages of a task.
 
     Args:
-        model: A `GPTModel`, or what has its `vocab_size`, `weights`,
-            `get_config`, `hidden_states` and `logits`.
-        tokenizer: The one that made the passages.
+        model: A `GPTModel`, or what has its `vocab_size`, `max_length`,
+            `weights`, `get_config`, `hidden_states` and `logits`.
+        tokenizer: The one that made the passages, or what has its
+            `vocab_size`, `kind` and `fingerprint`.
         task: What to score.
         partial_file: Where the scores of each batch go, for a killed
             evaluation to go on from; None: nowhere. Whoever has kept the
@@ -70,28 +70,29 @@ def evaluate(
         The figures, and what they are figures of.
 
     Raises:
-        ValueError: The tokenizer doesn't fit the model, a probability is not
-            a number, or the file is of another evaluation.
+        ValueError: Tokenizer or passages don't fit the model, a probability
+            is not a number, or the file is of another evaluation.
         OSError: The file can't be read or written.
     """
-    _check_vocabulary(model, tokenizer, task.passages)
+    _check_fit(model, tokenizer, task.passages)
     facts = {
         "model": identity.model_identity(model),
         "tokenizer": identity.tokenizer_identity(tokenizer),
     }
     began = time.monotonic()
-    with _scores_so_far(partial_file, facts, task) as (scores, append):
-        sizes = [len(passage.token_ids) - 1 for passage in task.passages]
-        resumed = list(scores)
-        read = before = sum(sizes[index] for index in resumed)
-        progress = progress or (lambda read, total: None)
-        progress(read, sum(sizes))
-        scorer = TokenScorer(model, tokenizer.vocab_size)
-        batches = _batches(sizes, resumed, tokens_per_batch)
-        for new in _new_scores(scorer, task.passages, batches):
-            append(new)
-            read += sum(sizes[index] for index in new)
-            progress(read, sum(sizes))
+    scores, append = _scores_so_far(partial_file, facts, task)
+    sizes = [len(passage.token_ids) - 1 for passage in task.passages]
+    resumed = list(scores)
+    read = before = sum(sizes[index] for index in resumed)
+    total = sum(sizes)
+    progress = progress or (lambda read, total: None)
+    progress(read, total)
+    scorer = TokenScorer(model, tokenizer.vocab_size)
+    batches = _batches(sizes, resumed, tokens_per_batch)
+    for new in _new_scores(scorer, task.passages, batches):
+        append(new)
+        read += sum(sizes[index] for index in new)
+        progress(read, total)
     seconds = time.monotonic() - began
     return Evaluation(
         figures=task.figures([scores[n] for n in range(len(task.passages))]),
@@ -102,16 +103,14 @@ def evaluate(
     )
 
 
-@contextlib.contextmanager
 def _scores_so_far(partial_file, facts, task):
-    """Gives the scores that there are, and what adds more of them."""
+    """Returns the scores that there are, and what adds more of them."""
     if partial_file is None:
         scores: dict[int, PassageScore] = {}
-        yield scores, scores.update
-        return
+        return scores, scores.update
     same = _what_must_be_the_same(**facts, task=task)
-    with PartialResults(partial_file, same) as partial:
-        yield partial.scores, partial.append
+    partial = PartialResults(partial_file, same)
+    return partial.scores, partial.append
 
 
 def _batches(sizes, resumed, tokens_per_batch) -> Iterator[list[int]]:
@@ -144,7 +143,7 @@ def _passage_score(passage, logprobs, is_likeliest) -> PassageScore:
     return PassageScore(total, int(is_likeliest.sum()), bool(is_likeliest[-1]))
 
 
-def _check_vocabulary(model, tokenizer, passages) -> None:
+def _check_fit(model, tokenizer, passages) -> None:
     size = tokenizer.vocab_size
     if size > model.vocab_size:
         raise ValueError(
@@ -157,6 +156,12 @@ def _check_vocabulary(model, tokenizer, passages) -> None:
             raise ValueError(
                 f"Token ids must be from 0 to {size - 1}. Received: "
                 f"{low if low < 0 else high}, {passage.where}"
+            )
+        length = len(passage.token_ids) - 1
+        if length > model.max_length:
+            raise ValueError(
+                f"The model reads {model.max_length} tokens at most. Received: "
+                f"{length} tokens, {passage.where}"
             )
 
 

@@ -28,26 +28,15 @@ class PartialResults:
 
     def __init__(self, path: str | os.PathLike, identity: dict[str, str]):
         self._path = os.fspath(path)
-        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         self.scores: dict[int, PassageScore] = {}
-        self._file = open(self._path, "a+b")
-        try:
-            lines = self._whole_lines()
-            if lines:
-                self._check(lines[0], identity)
-                for number, line in enumerate(lines[1:], 2):
-                    self._read(line, number)
-            else:
-                self._write(identity)
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._file.close()
+        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+        lines = self._whole_lines()
+        if not lines:
+            self._write(identity)
+            return
+        self._check(lines[0], identity)
+        for number, line in enumerate(lines[1:], 2):
+            self._read(line, number)
 
     def append(self, scores: dict[int, PassageScore]) -> None:
         """Adds the scores of one batch, by the passages' indices."""
@@ -55,16 +44,18 @@ class PartialResults:
         self.scores.update(scores)
 
     def _whole_lines(self) -> list[bytes]:
-        self._file.seek(0)
-        content = self._file.read()
-        size = content.rfind(b"\n") + 1
-        self._file.truncate(size)
+        if not os.path.exists(self._path):
+            return []
+        with open(self._path, "r+b") as file:
+            content = file.read()
+            size = content.rfind(b"\n") + 1
+            file.truncate(size)
         return content[:size].splitlines()
 
     def _write(self, content) -> None:
         try:
-            self._file.write(json.dumps(content).encode() + b"\n")
-            self._file.flush()
+            with open(self._path, "ab") as file:
+                file.write(json.dumps(content).encode() + b"\n")
         except OSError as error:
             error.filename = self._path  # a full disk has none
             raise
