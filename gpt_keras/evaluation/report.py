@@ -52,7 +52,7 @@ def to_text(suite: str, task: Task, evaluation: Evaluation) -> str:
 
 def _facts(suite: str, task: Task, evaluation: Evaluation) -> list[str]:
     counts = [
-        f"{count:,} {name.replace('_', ' ')}"
+        f"{name.replace('_', ' ')} {count:,}"
         for name, count in task.counts.items()
     ]
     model, tokenizer = evaluation.model, evaluation.tokenizer

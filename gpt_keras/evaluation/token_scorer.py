@@ -35,7 +35,7 @@ class TokenScorer:
                 tf.TensorSpec([None, None], tf.bool),
             ],
             autograph=False,
-        )
+        ).get_concrete_function()
 
     def __call__(
         self, passages: Sequence[Passage]
@@ -63,7 +63,8 @@ class TokenScorer:
         is_scored = (places < lengths[:, None]) & (
             places >= (lengths - scored)[:, None]
         )
-        flat = [x.numpy() for x in self._graph(inputs, targets, is_scored)]
+        tensors = map(tf.constant, (inputs, targets, is_scored))
+        flat = [values.numpy() for values in self._graph(*tensors)]
         borders = np.cumsum(scored)[:-1]
         return list(
             zip(*(np.split(values, borders) for values in flat), strict=True)

@@ -34,7 +34,7 @@ def test_the_table_has_the_published_figures_beside_ours():
         "word_perplexity 1,234.5000 29.4100 22.7600 19.9300 18.3400".split()
     )
     assert lines[3].split() == ["other"]
-    assert lines[5] == "1,234 line ends"
+    assert lines[5] == "line ends 1,234"
     assert "read in 1.5 s, 2,000 tokens/s" in lines
     assert lines[-2:] == ["Protocol:", "- A sentence."]
     assert any(SUITES["wikitext2"].note in line for line in lines)
