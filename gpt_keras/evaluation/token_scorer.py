@@ -101,8 +101,11 @@ class TokenScorer:
 
     def _of_chunk(self, states, labels):
         logits = self._model.logits(states)[:, : self._vocab_size]
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels, tf.cast(logits, tf.float32)
-        )
+        logits = tf.cast(logits, tf.float32)
+        wanted = tf.gather(logits, labels, batch_dims=1)
+        # A log-softmax at one place: no other log-probability is made.
+        highest = tf.reduce_max(logits, -1, keepdims=True)
+        shares = tf.reduce_sum(tf.exp(logits - highest), -1)
+        logprobs = wanted - highest[:, 0] - tf.math.log(shares)
         likeliest = tf.argmax(logits, -1, output_type=tf.int32)
-        return -losses, likeliest == labels
+        return logprobs, likeliest == labels

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from evaluation_testing import ByteTokenizer
+from evaluation_testing import FakeModel
 from evaluation_testing import gpt
 
 from gpt_keras.evaluation.identity import model_identity
@@ -36,6 +37,15 @@ def test_one_bit_of_a_weight_makes_another_model():
     one, other = model_identity(gpt()), model_identity(model)
     assert one["weights_sha256"] != other["weights_sha256"]
     assert one["config"] == other["config"]
+
+
+def test_the_shape_of_a_weight_counts():
+    models = [FakeModel(), FakeModel()]
+    for model, shape in zip(models, [(2, 3), (3, 2)], strict=True):
+        model.weights = [np.zeros(shape, np.float32)]
+    one, other = map(model_identity, models)
+    assert one["parameters"] == other["parameters"] == 6
+    assert one["weights_sha256"] != other["weights_sha256"]
 
 
 def test_the_configuration_counts():
