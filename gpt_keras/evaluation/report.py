@@ -82,4 +82,6 @@ def _published(suite: str) -> dict | None:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.4f}"
+    if value is None:
+        return ""
+    return f"{value:,.4f}" if value < 1e6 else f"{value:.4e}"

@@ -15,7 +15,12 @@ TASK = Task(
     {"stride": 8}, ["A sentence."], {"line_ends": 1234}, [], lambda scores: {}
 )
 EVALUATION = Evaluation(
-    figures={"loss": 3.25, "word_perplexity": 1234.5, "other": None},
+    figures={
+        "loss": 3.25,
+        "word_perplexity": 1234.5,
+        "other": None,
+        "large": 2e9,
+    },
     model={"parameters": 1000, "weights_sha256": "abc", "config": {}},
     tokenizer={"kind": "byte", "vocab_size": 256, "fingerprint": "def"},
     resumed_passages=2,
@@ -34,7 +39,8 @@ def test_the_table_has_the_published_figures_beside_ours():
         "word_perplexity 1,234.5000 29.4100 22.7600 19.9300 18.3400".split()
     )
     assert lines[3].split() == ["other"]
-    assert lines[5] == "line ends 1,234"
+    assert lines[4].split() == ["large", "2.0000e+09"]
+    assert lines[6] == "line ends 1,234"
     assert "read in 1.5 s, 2,000 tokens/s" in lines
     assert lines[-2:] == ["Protocol:", "- A sentence."]
     assert any(SUITES["wikitext2"].note in line for line in lines)
