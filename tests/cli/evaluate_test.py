@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gpt_keras.cli import evaluate
+from gpt_keras.cli import evaluation_task
 from gpt_keras.cli import program
 from gpt_keras.data.pipeline import validation_batches
 from gpt_keras.data.token_store import TokenSplit
@@ -159,7 +160,7 @@ class _Dataset:
 
 
 def test_texts_of_a_dataset(model_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "TensorFlowDataset", _Dataset)
+    monkeypatch.setattr(evaluation_task, "TensorFlowDataset", _Dataset)
     for suite, count in (("lambada", "items"), ("text", "documents")):
         facts = _facts(
             model_dir, tmp_path, "--tfds=lambada", f"--suite={suite}"
