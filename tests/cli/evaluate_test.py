@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from gpt_keras.cli import evaluate
-from gpt_keras.cli import evaluation_task
 from gpt_keras.cli import program
 from gpt_keras.data.pipeline import validation_batches
 from gpt_keras.data.token_store import TokenSplit
@@ -148,33 +147,6 @@ def test_last_words_and_choices_from_files(model_dir, tmp_path):
     assert facts["figures"]["chance_accuracy"] == 0.5
 
 
-class _Dataset:
-    """A dataset that is there."""
-
-    def __init__(self, name, split, field, errors):
-        self.name, self.split = name, split
-        self.description = {"name": name, "split": split, "field": field}
-
-    def documents(self):
-        yield from ("one two three\n", "three four\n")
-
-
-def test_texts_of_a_dataset(model_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation_task, "TensorFlowDataset", _Dataset)
-    for suite, count in (("lambada", "items"), ("text", "documents")):
-        facts = _facts(
-            model_dir, tmp_path, "--tfds=lambada", f"--suite={suite}"
-        )
-        assert facts["counts"][count] == 2
-        assert facts["source"] == {
-            "name": "lambada",
-            "split": "test",
-            "field": None,
-        }
-    with pytest.raises(ValueError, match="from files: give `text`"):
-        _main(model_dir, "--tfds=lambada", "--suite=hellaswag")
-
-
 KILLED = """
 import os, signal, sys
 from gpt_keras.evaluation.partial_results import PartialResults
@@ -249,47 +221,9 @@ def test_another_protocol_does_not_go_on(
     assert not (tmp_path / "kept/text.partial").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "arguments", "message"),
-    [
-        (b"", [], "2 tokens or more. Received: 0 tokens, no text"),
-        (b"\xff", [], "must be UTF-8. .*bad.*, line 1, byte offset 0"),
-        (b"one two", ["--stride=0"], "`stride` must be from 1 .*stride=0"),
-        (b"one two", ["--stride=33"], "the window of 32 .*stride=33"),
-        (b"one two", ["--max_length=33"], "model's 32.*max_length=33"),
-        (b"one two", ["--max_length=0"], "from 1 to .*max_length=0"),
-        (b"one two", ["--batch_tokens=0"], "must be positive"),
-        (b"one two", ["--suite=lambada"], "bad, line 1 must be JSON"),
-        (b"\n{}", ["--suite=lambada"], "bad, line 2: the field `text` is mis"),
-        (b'{"text": 1}', ["--suite=lambada"], "line 1: `text` must be a str"),
-        (b'{"text": "a"}', ["--suite=lambada"], "two words .*bad, line 1"),
-        (b"", ["--suite=lambada"], "one text or more"),
-        (b"{}", ["--suite=hellaswag"], "line 1: the field `endings` is mis"),
-        (b"", ["--suite=hellaswag"], "one item or more"),
-        (b"", ["--suite=lambada", "--stride=2"], "running text.*stride=2"),
-        (b"", ["--suite=hellaswag", "--detokenizer=ptb"], "detokenizer=ptb"),
-        (b"a", ["--tfds=lambada"], "Either `text` or `tfds`.*both"),
-    ],
-)
-def test_bad_input_is_named(model_dir, tmp_path, content, arguments, message):
-    (tmp_path / "bad").write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        _main(model_dir, f"--text={tmp_path}/bad", *arguments)
-
-
-def test_bytes_that_are_not_utf8_can_be_accepted(model_dir, tmp_path):
-    (tmp_path / "bad").write_bytes(b"one two\xff")
-    facts = _facts(
-        model_dir, tmp_path, f"--text={tmp_path}/bad", "--errors=replace"
-    )
-    assert facts["counts"]["bytes"] == len("one two\ufffd".encode())
-
-
 def test_missing_files_and_models_are_named(model_dir, tmp_path, text):
     with pytest.raises(FileNotFoundError, match="No files match"):
         _main(model_dir, f"--text={tmp_path}/*.nothing")
-    with pytest.raises(ValueError, match="neither"):
-        _main(model_dir)
     with pytest.raises(FileNotFoundError, match="no model folder"):
         _main(tmp_path, f"--text={text}")
 
@@ -304,3 +238,8 @@ def test_another_vocabulary_is_refused(model_dir, tmp_path, text, monkeypatch):
     monkeypatch.setattr(evaluate, "load_tokenizer", lambda folder: Tokenizer())
     with pytest.raises(ValueError, match="Received: 999 and 270 ids"):
         _main(model_dir, f"--text={text}")
+
+
+def test_batches_without_tokens_are_refused(model_dir, text):
+    with pytest.raises(ValueError, match="Received: tokens_per_batch=0"):
+        _main(model_dir, f"--text={text}", "--batch_tokens=0")
