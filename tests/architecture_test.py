@@ -54,7 +54,7 @@ CLI = """
     cli.program cli.sampling cli.watermark_key cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
-    cli.measure_kills cli.inspection cli.evaluate cli.evaluation_task
+    cli.measure_kills cli.inspection cli.evaluation_task cli.evaluate
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 
