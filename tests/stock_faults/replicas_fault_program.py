@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from forked_runs import fork_each
+from step_losses import StepLosses
 from stock_faults.stock_testing import Stock
 from stock_faults.stock_testing import layers_of
 from stock_faults.stock_testing import make_batch
@@ -45,7 +46,7 @@ def fit(kind, strategy, optimizer, rows=8, uneven=False, most=None, **options):
         if most:
             model.optimizer.build(model.trainable_variables)
             model.train_function = Execution(model, STEPS, most=most)
-    losses = _StepLosses()
+    losses = StepLosses()
     data = _batches(rows, uneven)
     model.fit(data, verbose=0, callbacks=[losses])
     after = weights_of(model)
@@ -54,16 +55,6 @@ def fit(kind, strategy, optimizer, rows=8, uneven=False, most=None, **options):
         "weights": after.tolist(),
         "moved": float(np.linalg.norm(after - before)),
     }
-
-
-class _StepLosses(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.losses = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.losses.append(float(logs["loss"]))
-        self.model.reset_metrics()
 
 
 def _batches(rows, uneven):
@@ -88,7 +79,7 @@ def masks(kind, strategy):
         return strategy.run(lambda: layer(tf.ones([64]), training=True))
 
     results = strategy.experimental_local_results(drop())
-    return [result.numpy().tolist() for result in results]
+    return {"kept": [result.numpy().tolist() for result in results]}
 
 
 def deterministic(kind, strategy):

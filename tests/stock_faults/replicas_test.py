@@ -108,9 +108,9 @@ def test_a_first_batch_that_does_not_divide():
 
 
 def test_replicas_drop_other_units():
-    first, second = _found()["masks", "stock", 2]
+    first, second = _found()["masks", "stock", 2]["kept"]
     assert first == second
-    first, second = _found()["masks", "ours", 2]
+    first, second = _found()["masks", "ours", 2]["kept"]
     assert first != second
 
 

@@ -11,22 +11,10 @@ from gpt_keras.training.gradients import all_reduce_sum
 from gpt_keras.training.gradients import apply_gradients
 from gpt_keras.training.loss import weighted_token_losses
 from gpt_keras.training.optimizers import make_optimizer
+from gpt_keras.training.strategy import choose_strategy
 
 CONFIG = TrainConfig(optimizer="muon", learning_rate=0.01, warmup_steps=2)
 ROWS, LENGTH = 8, 12
-
-
-def make_strategy(replicas):
-    """Returns a strategy over so many parts of the CPU."""
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * replicas,
-    )
-    if replicas == 1:
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy(
-        [f"CPU:{index}" for index in range(replicas)]
-    )
 
 
 def make_model(dtype):
@@ -66,7 +54,7 @@ def make_step(strategy, model):
 
 def main(replicas=1, dtype="float32", steps=8):
     """Trains; returns losses, a matrix, its slot and what differs."""
-    strategy = make_strategy(replicas)
+    strategy = choose_strategy(replicas)
     with strategy.scope():
         model = make_model(dtype)
     step = make_step(strategy, model)

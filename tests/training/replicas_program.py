@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from forked_runs import fork_each
+from step_losses import StepLosses
 
 from gpt_keras import GPTModel
 from gpt_keras.training.strategy import choose_strategy
@@ -15,18 +16,6 @@ OPTIMIZERS = {
     "muon": lambda: keras.optimizers.Muon(1e-2),
     "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.05),
 }
-
-
-class StepLosses(keras.callbacks.Callback):
-    """Collects the loss of each step by itself."""
-
-    def __init__(self):
-        super().__init__()
-        self.losses = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.losses.append(float(logs["loss"]))
-        self.model.reset_metrics()
 
 
 def batches(bad_step, rows=64):
