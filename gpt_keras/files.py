@@ -1,6 +1,9 @@
-"""Content in, a file that is either wholly there or not at all out."""
+"""Content in, a file or folder that is wholly there or not at all out."""
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 
 
 def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
@@ -27,3 +30,30 @@ def write_atomically(path: str | os.PathLike, content: str | bytes) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[str]:
+    """Gives an empty folder to fill, which gets its name at the end.
+
+    Args:
+        path: What the folder will be; an empty one may be there already.
+
+    Raises:
+        FileExistsError: Something else is there.
+        OSError: It can't be written. Nothing is left behind, whatever is
+            raised inside.
+    """
+    path = os.path.abspath(path)
+    if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
+        raise FileExistsError(
+            f"{path!r} must be a new folder. Received: one that is not empty, "
+            "or a file."
+        )
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        os.makedirs(temporary)
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

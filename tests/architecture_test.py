@@ -30,6 +30,9 @@ MODEL = """
     training.execution training.stepwise training.stop_signals
     training.telemetry
     training.callbacks training.profiling training.curves training.trainer
+    weights.names weights.architecture weights.assignment
+    weights.configuration weights.safetensors_header weights.safetensors
+    weights.hugging_face_tensors weights.hugging_face
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal
     generation.policy generation.penalties generation.filters

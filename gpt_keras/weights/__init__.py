@@ -1,0 +1,1 @@
+"""Weights of GPT-2 in other projects' formats, in and out."""
