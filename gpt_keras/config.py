@@ -67,7 +67,11 @@ class TrainConfig:
     dtype: str = _field(
         "float32", "Keras dtype policy: float32, mixed_bfloat16, mixed_float16."
     )
-    init_from: str = _field("", "Model folder whose weights to begin with.")
+    init_from: str = _field(
+        "",
+        "Model folder, or any other source that `tools.convert` reads, whose "
+        "weights to begin with.",
+    )
 
     # Optimisation
     steps: int = _field(

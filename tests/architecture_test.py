@@ -13,7 +13,7 @@ DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
     text.byte_pair_vocabulary text.byte_pair_tokenizer text.character_tokenizer
-    text.tokenizer text.tokenizer_training
+    text.gpt2_folder text.tokenizer text.tokenizer_training
     data.text_decoding data.sources data.splitting data.packing
     data.token_manifest data.token_store data.token_store_writing
     data.preparation data.pipeline
@@ -25,13 +25,14 @@ MODEL = """
     training.microbatches training.gradients training.step_state
     training.exact_step training.exact_trainer model
     training.schedules training.adamw training.muon training.optimizers
-    training.strategy training.checkpoint training.model_folder
+    training.strategy training.checkpoint weights.architecture
+    training.model_folder
     training.run_log training.model_flops training.device_facts
     training.execution training.stepwise training.stop_signals
     training.telemetry
     training.callbacks training.profiling training.curves training.trainer
-    weights.names weights.architecture weights.assignment
-    weights.configuration weights.safetensors_header weights.safetensors
+    weights.names weights.assignment weights.configuration
+    weights.safetensors_header weights.safetensors
     weights.hugging_face_tensors weights.hugging_face
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal
@@ -54,7 +55,8 @@ MODEL = """
     inspection.sheet inspection.prediction_pictures
 """.split()
 CLI = """
-    cli.program cli.sampling cli.watermark_key cli.safety cli.train
+    cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
+    cli.safety cli.train
     cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
     cli.measure_kills cli.inspection cli.evaluation_task cli.evaluate

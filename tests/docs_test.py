@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gpt_keras.cli import convert
 from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import evaluate
 from gpt_keras.cli import export
@@ -196,6 +197,7 @@ def _flags_of_tools():
             train,
             generate,
             export,
+            convert,
             detect_watermark,
             evaluate,
             measure_watermark,

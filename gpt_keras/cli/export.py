@@ -12,12 +12,11 @@ from absl import flags
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.serving.export import MAX_NEW_TOKENS
 from gpt_keras.serving.export import MAX_PROMPT_BYTES
 from gpt_keras.serving.export import export_saved_model
 from gpt_keras.serving.training_facts import training_facts
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 
 def define_flags(values):
@@ -88,8 +87,7 @@ def main(values):
         "max_new_tokens": values.new_tokens_limit,
     }
     path = export_saved_model(
-        load_model(values.model_dir, best=values.best),
-        load_tokenizer(values.model_dir),
+        *read_model(values.model_dir, best=values.best),
         values.output,
         policy=safety.policy(values, **limits),
         dtype=values.dtype,

@@ -10,9 +10,8 @@ from absl import flags
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.generation.text_generator import TextGenerator
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 
 def define_flags(values):
@@ -31,8 +30,7 @@ def define_flags(values):
 def main(values):
     """Prints each prompt with its completion."""
     generator = TextGenerator(
-        load_model(values.model_dir, best=values.best),
-        load_tokenizer(values.model_dir),
+        *read_model(values.model_dir, best=values.best),
         safety.policy(values),
     )
     settings = sampling.settings(values)

@@ -56,7 +56,8 @@ def define_model_dir(values) -> None:
     flags.DEFINE_string(
         "model_dir",
         None,
-        "Folder of the model.",
+        "Folder of the model, of this project or of another that "
+        "`tools.convert` reads, or kerashub:NAME.",
         flag_values=values,
         required=True,
     )

@@ -14,6 +14,7 @@ import tensorflow as tf
 from absl import flags
 
 from gpt_keras import flags as config_flags
+from gpt_keras.cli import model_source
 from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
@@ -25,7 +26,7 @@ from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.recipes import RECIPES
-from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
+from gpt_keras.text.gpt2_folder import read_gpt2_folder
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import trainer
 from gpt_keras.training.curves import draw_curves
@@ -92,6 +93,7 @@ def main(values):
         bytes_per_token=bytes_per_token(
             splits.get("validation", splits["train"]), tokenizer
         ),
+        load_weights=model_source.load_weights,
         strategy=strategy,
     )
     _report(folder, splits)
@@ -102,7 +104,7 @@ def prepare_data(config: TrainConfig, directory):
     """Returns the tokenizer and the token store that a configuration names."""
     kind = {"tokenizer": config.tokenizer}
     if config.init_from:
-        kind["tokenizer"] = load_tokenizer(config.init_from)
+        kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
     elif config.tokenizer == "byte_pair":
         kind["vocab_size"] = config.vocab_size
     elif config.tokenizer != "character":
@@ -134,15 +136,7 @@ def _tokenizer_of(folder: pathlib.Path):
             "`tokenizer` must be byte_pair, character or a folder. "
             f"Received: tokenizer={str(folder)!r}, which is none."
         )
-    for vocabulary, merges in (
-        ("vocab.json", "merges.txt"),
-        ("encoder.json", "vocab.bpe"),
-    ):
-        if (folder / vocabulary).exists() and (folder / merges).exists():
-            return BytePairTokenizer.from_gpt2_files(
-                folder / vocabulary, folder / merges
-            )
-    return load_tokenizer(folder)
+    return read_gpt2_folder(folder) or load_tokenizer(folder)
 
 
 def _validation_batches(config: TrainConfig, splits):

@@ -18,6 +18,7 @@ _AVERAGES = "averages"
 _FIRST_AVERAGE = f"{_AVERAGES}/0/.ATTRIBUTES/VARIABLE_VALUE"
 # What TensorFlow raises on a damaged or cut-off file, or another model's.
 _UNREADABLE = (tf.errors.OpError, IndexError, AssertionError, ValueError)
+_MODEL_VARIABLE = re.compile(r"model/(\d+)/\.ATTRIBUTES/VARIABLE_VALUE")
 _STEP = re.compile(rf"{_NAME}-(\d+)\.index")
 _DATA = re.compile(rf"{_NAME}-(\d+)\.data-")
 
@@ -119,13 +120,16 @@ class TrainingCheckpoint:
         """
         for directory in (self.directory, self.directory / BEST):
             _remove_unfinished(directory)
-        return _read_newest(self.directory, self._checkpoint, warn)
+        return _read_newest(
+            self.directory, lambda path: _read(path, self._checkpoint), warn
+        )
 
 
 def restore_weights(directory, model, warn=print) -> int:
     """Reads a model's weights out of the newest whole training checkpoint.
 
-    Where the run keeps averages of the weights, those.
+    Where the run keeps averages of the weights, those. The seeds of dropout
+    are left out, so it may be that the run had another rate, or none.
 
     Args:
         directory: The folder of the checkpoints.
@@ -144,13 +148,23 @@ def restore_weights(directory, model, warn=print) -> int:
             f"There is no checkpoint in {str(directory)!r}: the model has not "
             "been trained yet."
         )
+    return _read_newest(
+        directory, lambda path: _read(path, _weights(path, model)), warn
+    )
+
+
+def save_weights(directory, model) -> None:
+    """Writes a checkpoint of step 0 that has a model's weights and no more.
+
+    Args:
+        directory: Made if need be.
+        model: A built model.
+
+    Raises:
+        OSError: The folder is not writable, or the disk is full.
+    """
     checkpoint = tf.train.Checkpoint(model=_values(model.variables))
-    step = _read_newest(directory, checkpoint, warn)
-    path = _path(directory, step)
-    if tf.train.load_checkpoint(path).has_tensor(_FIRST_AVERAGE):
-        averages = {_AVERAGES: _values(model.trainable_variables)}
-        _read(path, tf.train.Checkpoint(**averages))
-    return step
+    _save(_manager(checkpoint, pathlib.Path(directory), keep=1), 0)
 
 
 def latest_step(directory) -> int | None:
@@ -208,7 +222,23 @@ def _steps_without_index(directory) -> list[int]:
     return sorted(found - set(_steps(directory)))
 
 
-def _read_newest(directory, checkpoint, warn) -> int:
+def _weights(path: str, model):
+    """Returns a checkpoint of a model's weights by the names of a file."""
+    reader = tf.train.load_checkpoint(path)
+    values = _values(model.trainable_variables)
+    if reader.has_tensor(_FIRST_AVERAGE):
+        return tf.train.Checkpoint(**{_AVERAGES: values})
+    types = reader.get_variable_to_dtype_map()
+    floating = (name for name in types if types[name].is_floating)
+    found = map(_MODEL_VARIABLE.fullmatch, floating)
+    numbers = sorted(int(match[1]) for match in found if match)
+    names = map(str, numbers)
+    return tf.train.Checkpoint(
+        model=tf.train.Checkpoint(**dict(zip(names, values, strict=True)))
+    )
+
+
+def _read_newest(directory, read, warn) -> int:
     steps = _steps(directory)
     for step in _steps_without_index(directory):
         path = _path(directory, step)
@@ -216,7 +246,7 @@ def _read_newest(directory, checkpoint, warn) -> int:
     for step in reversed(steps):
         path = _path(directory, step)
         try:
-            _read(path, checkpoint)
+            read(path)
             return step
         except _UNREADABLE as error:
             reason = str(error).splitlines()[0]

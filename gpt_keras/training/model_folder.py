@@ -15,7 +15,9 @@ from gpt_keras.model import GPTModel
 from gpt_keras.training.checkpoint import BEST
 from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.checkpoint import restore_weights
+from gpt_keras.training.checkpoint import save_weights
 from gpt_keras.training.schedules import same_until
+from gpt_keras.weights.architecture import check_same
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
@@ -95,6 +97,47 @@ def load_model(
     return model
 
 
+def load_weights(model_dir, model: GPTModel) -> None:
+    """Gives a built model the newest weights of a folder.
+
+    Raises:
+        FileNotFoundError: As `load_model`.
+        ValueError: As `load_model`, or the model is of another architecture.
+    """
+    folder = pathlib.Path(model_dir)
+    saved = GPTModel(**_read(folder / CONFIG)["model"]).get_config()
+    for name in ("name", "trainable", "dtype"):
+        saved.pop(name)
+    check_same(model, saved, str(folder))
+    restore_weights(folder / CHECKPOINTS, model)
+
+
+def save_model(model_dir, model: GPTModel) -> None:
+    """Writes a model as a folder that `load_model` opens.
+
+    No run can go on in it: there is nothing but the model. A failure leaves a
+    part: write into a folder that only gets its name when it is whole.
+
+    Args:
+        model_dir: The folder, which exists.
+        model: A built model.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    folder = pathlib.Path(model_dir)
+    arguments = model.get_config()
+    for name in ("name", "trainable", "dtype", "remat"):
+        arguments.pop(name)
+    content = {
+        "format": 1,
+        "model": arguments,
+        "training": {"dtype": model.dtype_policy.name},
+    }
+    save_weights(folder / CHECKPOINTS, model)
+    write_atomically(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
 def _read(path: pathlib.Path) -> dict:
     if not path.exists():
         raise FileNotFoundError(
@@ -114,6 +157,11 @@ def _read(path: pathlib.Path) -> dict:
 
 def _check_same(path: pathlib.Path, config, vocab_size: int) -> None:
     saved = _read(path)
+    if "steps" not in saved["training"]:
+        raise ValueError(
+            f"{str(path.parent)!r} holds a model that was not trained there. "
+            "Choose another folder, and begin with this one by --init_from."
+        )
     differences = config.differences(saved["training"])
     if saved["model"]["vocab_size"] != vocab_size:
         differences.append(

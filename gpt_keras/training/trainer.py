@@ -20,7 +20,6 @@ from gpt_keras.training.callbacks import SkippedSteps
 from gpt_keras.training.callbacks import Validation
 from gpt_keras.training.checkpoint import TrainingCheckpoint
 from gpt_keras.training.checkpoint import latest_step
-from gpt_keras.training.checkpoint import restore_weights
 from gpt_keras.training.device_facts import peak_flops
 from gpt_keras.training.execution import Execution
 from gpt_keras.training.execution import python_clock
@@ -44,6 +43,7 @@ def train(
     validation_batches: tf.data.Dataset | None = None,
     sample: Callable[[keras.Model], str] | None = None,
     bytes_per_token: float | None = None,
+    load_weights: Callable[[str, GPTModel], None] = model_folder.load_weights,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[GPTModel, bool]:
     """Trains a model with `fit`, from the folder's checkpoint if it has one.
@@ -61,6 +61,8 @@ def train(
         sample: Takes the model and writes a text, or None.
         bytes_per_token: UTF-8 bytes of the text per token, for the bits per
             byte of the log; None leaves them out.
+        load_weights: Gives a built model the weights that `config.init_from`
+            names.
         strategy: From `choose_strategy`; None for the one in force.
 
     Returns:
@@ -84,7 +86,8 @@ def train(
         )
         first_step = checkpoint.restore()
         if first_step == 0 and config.init_from:
-            _begin_with(model, config.init_from)
+            load_weights(config.init_from, model)
+            model.step_state.restart_averages()
     # Not before all of it could be made: a mistaken option is no claim.
     model_folder.claim(model_dir, config, vocab_size)
     losses = logged(folder, "val_loss", first_step)
@@ -214,13 +217,6 @@ def _workload(config, model, bytes_per_token) -> Workload:
         peak_flops=peak * replicas,
         bytes_per_token=bytes_per_token,
     )
-
-
-def _begin_with(model, model_dir) -> None:
-    """Reads the weights of another model folder."""
-    checkpoints = pathlib.Path(model_dir) / model_folder.CHECKPOINTS
-    restore_weights(checkpoints, model)
-    model.step_state.restart_averages()
 
 
 def _explain(folder, training_batches, step: int, text: str) -> str:

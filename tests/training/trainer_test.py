@@ -278,7 +278,7 @@ def test_begins_with_the_weights_of_another_run(tmp_path):
 
 def test_a_mistaken_beginning_is_no_claim(tmp_path):
     nowhere = dataclasses.replace(CONFIG, init_from=str(tmp_path / "none"))
-    with pytest.raises(FileNotFoundError, match="not been trained"):
+    with pytest.raises(FileNotFoundError, match="is no model folder"):
         _train(tmp_path / "run", nowhere)
     _train(tmp_path / "run", dataclasses.replace(CONFIG, steps=1))
 
