@@ -34,6 +34,7 @@ MODEL = """
     weights.names weights.assignment weights.configuration
     weights.safetensors_header weights.safetensors
     weights.hugging_face_tensors weights.hugging_face
+    weights.openai weights.keras_hub
     generation.row_errors generation.settings generation.split_mix
     generation.watermark generation.redaction generation.refusal
     generation.policy generation.penalties generation.filters

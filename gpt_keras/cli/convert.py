@@ -17,8 +17,10 @@ from gpt_keras.cli.model_source import read_model
 from gpt_keras.files import new_folder
 from gpt_keras.files import write_atomically
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
+from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.training import model_folder
 from gpt_keras.weights import hugging_face
+from gpt_keras.weights import keras_hub
 
 
 def define_flags(values):
@@ -109,9 +111,21 @@ def _write_hugging_face(folder, model, tokenizer):
     )
 
 
+def _write_keras_hub(folder, model, tokenizer):
+    special = [*tokenizer.special_tokens]
+    if special != [END_OF_TEXT]:
+        raise ValueError(
+            f"The format kerashub has one special token, {END_OF_TEXT}. "
+            f"Received: {special}"
+        )
+    content = tokenizer.content()
+    keras_hub.save(folder, model, content["vocabulary"], content["merges"])
+
+
 _WRITERS = {
     "gpt_keras": _write_ours,
     "hugging_face": _write_hugging_face,
+    "kerashub": _write_keras_hub,
 }
 
 

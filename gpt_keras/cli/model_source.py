@@ -11,10 +11,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gpt_keras.model import GPTModel
+from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
 from gpt_keras.text.gpt2_folder import read_gpt2_folder
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import model_folder
 from gpt_keras.weights import hugging_face
+from gpt_keras.weights import keras_hub
+from gpt_keras.weights import openai
+
+_PRESET = "kerashub:"
 
 
 def read_model(source, dtype: str | None = None, best: bool = False):
@@ -76,6 +81,15 @@ def _read_gpt2_tokenizer(source):
     return tokenizer
 
 
+def _preset(source) -> str:
+    return str(source).removeprefix(_PRESET)
+
+
+def _read_keras_hub_tokenizer(source):
+    ids, merges = keras_hub.read_vocabulary(_preset(source))
+    return BytePairTokenizer(ids, [tuple(x.split(" ")) for x in merges])
+
+
 _OURS = _Kind(
     model_folder.load_model, model_folder.load_weights, load_tokenizer
 )
@@ -84,9 +98,21 @@ _HUGGING_FACE = _Kind(
 )
 
 
+_OPENAI = _Kind(openai.load_model, openai.load_weights, _read_gpt2_tokenizer)
+_KERAS_HUB = _Kind(
+    lambda source, dtype: keras_hub.load_model(_preset(source), dtype),
+    lambda source, model: keras_hub.load_weights(_preset(source), model),
+    _read_keras_hub_tokenizer,
+)
+
+
 def _kind_of(source) -> _Kind:
     folder = pathlib.Path(source)
     config = _fields(folder / "config.json")
+    if str(source).startswith(_PRESET) or "registered_name" in config:
+        return _KERAS_HUB
+    if (folder / openai.CONFIG).exists():
+        return _OPENAI
     if "model_type" in config or _has_foreign_weights(folder):
         return _HUGGING_FACE
     return _OURS

@@ -11,7 +11,7 @@ from gpt_keras.cli.model_source import read_model
 from gpt_keras.weights import hugging_face
 
 
-@pytest.mark.parametrize("format", ["hugging_face"])
+@pytest.mark.parametrize("format", ["hugging_face", "kerashub"])
 def test_there_and_back_is_the_same_bit_for_bit(tmp_path, format, capsys):
     source = write(tmp_path / "ours", "gpt_keras", rate=0.25)
     run_convert(source, tmp_path / "theirs", f"--format={format}")

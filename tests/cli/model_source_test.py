@@ -20,7 +20,7 @@ from gpt_keras.cli.model_source import read_tokenizer
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.training.model_folder import load_model
 
-FORMATS = ("gpt_keras", "hugging_face")
+FORMATS = ("gpt_keras", "hugging_face", "kerashub")
 TRAIN = (
     "--d_model=16",
     "--num_heads=2",
@@ -78,7 +78,9 @@ def _train(tmp_path, source, *arguments):
     return train.main(values)
 
 
-def test_training_begins_with_any_source(source, tmp_path):
+@pytest.mark.parametrize("format", ["gpt_keras", "hugging_face"])
+def test_training_begins_with_any_source(tmp_path, format):
+    source = write(tmp_path / "source", format)
     arguments = ("--steps=1", "--learning_rate=1e-9", "--rate=0.2")
     assert _train(tmp_path, source, *arguments, "--min_learning_rate=0") == 0
     trained = load_model(tmp_path / "run")
@@ -146,6 +148,26 @@ def test_a_pickle_alone_is_refused(tmp_path):
     (source / "model.safetensors").rename(source / "pytorch_model.bin")
     with pytest.raises(ValueError, match="pickle"):
         read_model(source)
+
+
+def test_openais_folder_is_a_source(tmp_path):
+    # Weights are in tests/weights/openai_test.py; here, that it is chosen.
+    tiny_tokenizer().save_gpt2_files(tmp_path)
+    (tmp_path / "vocab.json").rename(tmp_path / "encoder.json")
+    (tmp_path / "merges.txt").rename(tmp_path / "vocab.bpe")
+    (tmp_path / "hparams.json").write_text("{}")
+    tokenizer = read_tokenizer(tmp_path)
+    assert tokenizer.fingerprint == tiny_tokenizer().fingerprint
+    with pytest.raises(ValueError, match="`n_embd` in .*hparams.json"):
+        read_model(tmp_path)
+
+
+def test_a_preset_is_named_to_kerashub(tmp_path):
+    source = write(tmp_path / "source", "kerashub")
+    model, _ = read_model(f"kerashub:{source}")
+    assert_same_weights(model, tiny_model())
+    with pytest.raises(ValueError, match="KerasHub must be able to read 'no_"):
+        read_model("kerashub:no_such_preset")
 
 
 def test_nothing_is_no_source(tmp_path):
