@@ -61,6 +61,8 @@ CLI = """
     cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
     cli.measure_kills cli.inspection cli.evaluation_task cli.evaluate
+    cli.measure_kills cli.transformers_program cli.measure_conversion
+    cli.measure_loading
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

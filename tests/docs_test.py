@@ -18,8 +18,10 @@ from gpt_keras.cli import evaluate
 from gpt_keras.cli import export
 from gpt_keras.cli import generate
 from gpt_keras.cli import inspection
+from gpt_keras.cli import measure_conversion
 from gpt_keras.cli import measure_export
 from gpt_keras.cli import measure_kills
+from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import program
@@ -204,6 +206,8 @@ def _flags_of_tools():
             measure_export,
             measure_kills,
             measure_parity,
+            measure_conversion,
+            measure_loading,
         )
     }
     found["inspect"] = {*program.parse(_all_optional(inspection))}
