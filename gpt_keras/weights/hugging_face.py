@@ -137,7 +137,7 @@ def save(folder, model: GPTModel, end_of_text_id: int) -> None:
     )
     for name, content in (
         (CONFIG, {**_config(model), **ids}),
-        ("generation_config.json", {"_from_model_config": True, **ids}),
+        ("generation_config.json", ids),
     ):
         write_atomically(folder / name, json.dumps(content, indent=2) + "\n")
 
@@ -193,7 +193,9 @@ def _config(model: GPTModel) -> dict:
         "tie_word_embeddings": model.tie_embeddings,
         "layer_norm_epsilon": model.norm_epsilon,
         "initializer_range": model.initializer_stddev,
-        **{f"{part}_pdrop": model.rate for part in ("attn", "embd", "resid")},
+        "attn_pdrop": model.rate,
+        "embd_pdrop": model.rate,
+        "resid_pdrop": model.rate,
         **_DEFAULTS,
         "dtype": dtype,
         "torch_dtype": dtype,

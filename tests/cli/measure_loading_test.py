@@ -15,11 +15,19 @@ def _main(*arguments):
     return measure_loading.main(values)
 
 
-@pytest.mark.parametrize(("limit", "status"), [(1e9, 0), (0.01, 1)])
-def test_the_limit_decides(limit, status, capsys):
-    assert _main(f"--limit={limit}", "--dtype=bfloat16") == status
+def test_a_process_of_its_own_loads_it(capsys):
+    assert _main("--limit=1e9", "--dtype=bfloat16") == 0
     line = capsys.readouterr().out
     assert re.match(r"weights 2 MB, peak above the imports \d+ MB: ", line)
+
+
+@pytest.mark.parametrize(("limit", "status"), [(1.2, 0), (1.15, 1)])
+def test_the_limit_decides(monkeypatch, capsys, limit, status):
+    found = {"weights": 100e6, "before": 50e6, "peak": 168e6}
+    monkeypatch.setattr(measure_loading, "_load_elsewhere", lambda x: found)
+    assert _main(f"--limit={limit}") == status
+    expected = "weights 100 MB, peak above the imports 118 MB: 1.180 times"
+    assert capsys.readouterr().out.startswith(expected)
 
 
 def test_a_folder_of_these_sizes_is_written(tmp_path, capsys):
