@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from gpt_keras.config import TrainConfig
+from gpt_keras.model import GPTModel
 from gpt_keras.training.checkpoint import TrainingCheckpoint
 from gpt_keras.training.model_folder import claim
 from gpt_keras.training.model_folder import load_model
+from gpt_keras.training.model_folder import load_weights
+from gpt_keras.training.model_folder import save_model
 from gpt_keras.training.trainer import _make_model
 
 CONFIG = TrainConfig(
@@ -144,3 +147,48 @@ def test_a_broken_configuration_is_named(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ValueError, match="config.json"):
         load_model(tmp_path)
+
+
+def _model(**arguments):
+    sizes = dict(vocab_size=30, d_model=16, num_heads=2, dff=32, max_length=8)
+    model = GPTModel(**{**sizes, "num_layers": 1} | arguments)
+    model.build((None, None))
+    return model
+
+
+def _same(model, other):
+    for one, two in zip(
+        model.trainable_variables, other.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_model_alone_is_saved_and_loaded(tmp_path):
+    model = _model(rate=0.2, norm_epsilon=1e-3, dtype="mixed_bfloat16")
+    save_model(tmp_path, model)
+    loaded = load_model(tmp_path)
+    _same(loaded, model)
+    assert {**loaded.get_config(), "name": ""} == {
+        **model.get_config(),
+        "name": "",
+    }
+    with pytest.raises(ValueError, match="not trained there"):
+        claim(tmp_path, CONFIG, 30)
+
+
+@pytest.mark.parametrize(("there", "here"), [(0.2, 0.0), (0.0, 0.2)])
+def test_weights_go_into_a_model_of_another_dropout(tmp_path, there, here):
+    model = _model(rate=there)
+    save_model(tmp_path, model)
+    other = _model(rate=here)
+    load_weights(tmp_path, other)
+    _same(other, model)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    _trained(tmp_path)
+    other = _model(num_heads=4, norm="rms")
+    with pytest.raises(ValueError) as error:
+        load_weights(tmp_path, other)
+    assert "num_heads: 2 there, 4 here" in str(error.value)
+    assert "norm: 'layer' there, 'rms' here" in str(error.value)
