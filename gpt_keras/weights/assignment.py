@@ -1,7 +1,9 @@
 """Arrays in, a model's variables with their values out, in little memory."""
 
+import math
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 import keras
@@ -38,7 +40,7 @@ def check_shape(name: str, found, expected, where: str) -> None:
 
 def check_finite(name: str, value, where: str) -> None:
     """Raises ValueError for a tensor that holds NaN or infinity."""
-    if not all(np.isfinite(block).all() for _, block in _blocks(value)):
+    if not all(np.isfinite(block).all() for _, block in blocks_of(value)):
         raise ValueError(
             f"The tensor {name!r} in {where!r} must be finite. Received: NaN "
             "or infinity."
@@ -46,29 +48,45 @@ def check_finite(name: str, value, where: str) -> None:
 
 
 def assign_all(
-    variables: Mapping, read: Callable[[str], np.ndarray], where: str
+    variables: Mapping,
+    read: Callable[[str], Iterable[tuple[slice, np.ndarray]]],
+    where: str,
 ) -> None:
-    """Gives each variable its value, one after another.
+    """Gives each variable its value, some rows after others.
 
     Args:
         variables: Keras variables by name.
-        read: Takes a name and gives the array, of the variable's shape.
+        read: Takes a name and yields rows and what stands there, as
+            `blocks_of` does; all together have the variable's shape.
         where: Where they come from, for errors.
 
     Raises:
-        ValueError: Names the tensor that has another shape or isn't finite.
+        ValueError: Names the tensor that isn't finite.
     """
     for name, variable in variables.items():
-        value = read(name)
-        check_shape(name, value.shape, variable.shape, where)
-        check_finite(name, value, where)
-        _assign(variable, value)
-        del value  # or two would be there when the next one is read
+        for rows, block in read(name):
+            check_finite(name, block, where)
+            _assign(variable, rows, block)
 
 
-def _assign(variable, value) -> None:
-    """Assigns in blocks: TensorFlow would copy the whole array before."""
+def blocks_of(value: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields slices of rows, and the rows themselves."""
+    for rows in row_slices(value.shape, value.itemsize):
+        yield rows, value[rows]
+
+
+def row_slices(shape, itemsize: int) -> Iterator[slice]:
+    """Yields slices of an array's rows that take little memory each."""
+    row_bytes = itemsize * math.prod(shape[1:])
+    step = max(1, _BLOCK_BYTES // max(row_bytes, 1))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
+
+
+def _assign(variable, rows: slice, block: np.ndarray) -> None:
     if keras.backend.backend() != "tensorflow":
+        value = np.array(variable)
+        value[rows] = block
         variable.assign(value)
         return
     import tensorflow as tf
@@ -76,17 +94,14 @@ def _assign(variable, value) -> None:
     inner = variable.value
     # A MirroredVariable has one on each device.
     for part in getattr(inner, "values", [inner]):
-        for rows, block in _blocks(value):
-            part[rows].assign(tf.cast(block, part.dtype))
-
-
-def _blocks(value):
-    """Yields slices of rows and the rows themselves."""
-    row_bytes = value.nbytes // max(len(value), 1)
-    step = max(1, _BLOCK_BYTES // max(row_bytes, 1))
-    for start in range(0, len(value), step):
-        rows = slice(start, min(start + step, len(value)))
-        yield rows, value[rows]
+        # Not part[rows].assign: it reads the variable, then copies it.
+        tf.raw_ops.ResourceStridedSliceAssign(
+            ref=part.handle,
+            begin=[rows.start],
+            end=[rows.stop],
+            strides=[1],
+            value=tf.cast(block, part.dtype),
+        )
 
 
 def _some(names) -> str:

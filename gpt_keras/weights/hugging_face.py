@@ -164,7 +164,7 @@ def _assign(model: GPTModel, tensors: HuggingFaceTensors) -> None:
     check_names(variables, names, tensors.where)
     for name, variable in variables.items():
         check_shape(name, tensors.shape(name), variable.shape, tensors.where)
-    assign_all(variables, tensors.read, tensors.where)
+    assign_all(variables, tensors.read_blocks, tensors.where)
     if not model.tie_embeddings:
         model.final_layer.bias.assign(np.zeros(model.vocab_size))
 

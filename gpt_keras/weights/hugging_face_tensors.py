@@ -2,9 +2,11 @@
 
 import pathlib
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
+from gpt_keras.weights.assignment import blocks_of
 from gpt_keras.weights.configuration import Configuration
 from gpt_keras.weights.names import HEAD
 from gpt_keras.weights.safetensors import SafetensorsFile
@@ -62,6 +64,13 @@ class HuggingFaceTensors:
         file, stored = self._found[name]
         value = file.read(stored)
         return value.T if name == HEAD else value
+
+    def read_blocks(self, name: str) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields a tensor, some of our variable's rows after others."""
+        if name == HEAD:  # its rows are columns in the file
+            return blocks_of(self.read(name))
+        file, stored = self._found[name]
+        return file.read_blocks(stored)
 
 
 def _files(folder: pathlib.Path):

@@ -8,6 +8,7 @@ from gpt_keras.weights.architecture import GPT2
 from gpt_keras.weights.architecture import check_expressible
 from gpt_keras.weights.architecture import check_same
 from gpt_keras.weights.assignment import assign_all
+from gpt_keras.weights.assignment import blocks_of
 from gpt_keras.weights.assignment import check_finite
 from gpt_keras.weights.assignment import check_names
 from gpt_keras.weights.names import named_variables
@@ -166,10 +167,9 @@ def _assign(model: GPTModel, backbone, preset: str) -> None:
         columns = () if variables[name].ndim == 1 else (model.d_model,)
         parts = [weights[part].numpy() for part in _part_names(name)]
         if len(parts) == 1:
-            return np.reshape(parts[0], variables[name].shape)
-        return np.concatenate(
-            [np.reshape(part, (*columns, -1)) for part in parts], axis=-1
-        )
+            return blocks_of(np.reshape(parts[0], variables[name].shape))
+        parts = [np.reshape(part, (*columns, -1)) for part in parts]
+        return blocks_of(np.concatenate(parts, axis=-1))
 
     assign_all(variables, read, preset)
 

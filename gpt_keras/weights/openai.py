@@ -1,6 +1,7 @@
 """A folder with OpenAI's checkpoint of a GPT-2 in, a model out."""
 
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,7 @@ from gpt_keras.model import GPTModel
 from gpt_keras.weights.architecture import GPT2
 from gpt_keras.weights.architecture import check_same
 from gpt_keras.weights.assignment import assign_all
+from gpt_keras.weights.assignment import blocks_of
 from gpt_keras.weights.assignment import check_names
 from gpt_keras.weights.assignment import check_shape
 from gpt_keras.weights.configuration import Configuration
@@ -97,12 +99,12 @@ class _Tensors:
             for name, shape in shapes.items()
         }
 
-    def read(self, name: str) -> np.ndarray:
+    def read_blocks(self, name: str) -> Iterator[tuple[slice, np.ndarray]]:
         try:
             value = self._reader.get_tensor(_SCOPE + name)
         except _UNREADABLE as error:
             raise self._unreadable(name, error) from error
-        return value.reshape(self.shapes[name])
+        return blocks_of(value.reshape(self.shapes[name]))
 
     def check_sizes(self, arguments: dict) -> None:
         """Checks sizes before memory is asked for."""
@@ -129,4 +131,4 @@ def _assign(model: GPTModel, tensors: _Tensors) -> None:
     check_names(variables, tensors.shapes, tensors.where)
     for name, variable in variables.items():
         check_shape(name, tensors.shapes[name], variable.shape, tensors.where)
-    assign_all(variables, tensors.read, tensors.where)
+    assign_all(variables, tensors.read_blocks, tensors.where)

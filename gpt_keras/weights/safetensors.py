@@ -1,16 +1,16 @@
-"""Files of tensors in, arrays out one at a time, and back."""
+"""Files of tensors in, arrays out by tensor or by some rows, and back."""
 
 import math
 import os
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
-from gpt_keras.weights.safetensors_header import Entry
+from gpt_keras.weights.assignment import row_slices
 from gpt_keras.weights.safetensors_header import make_header
 from gpt_keras.weights.safetensors_header import read_header
 
-_BLOCK = 1 << 22  # numbers that are converted at a time
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
@@ -45,27 +45,39 @@ class SafetensorsFile:
         Raises:
             ValueError: It is not float32, float16 or bfloat16.
         """
+        values = np.empty(self.shape(name), np.float32)
+        rows_of = values.reshape(1) if values.ndim == 0 else values
+        for rows, block in self.read_blocks(name):
+            rows_of[rows] = block
+        return values
+
+    def read_blocks(self, name: str) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields a tensor in float32, some rows after others.
+
+        Raises:
+            ValueError: As `read`.
+        """
         entry = self.entries[name]
         if entry.dtype not in _DTYPES:
             raise ValueError(
                 f"The tensor {name!r} in {self.path!r} must have a dtype of "
                 f"{[*_DTYPES]}. Received: {entry.dtype}"
             )
-        values = np.empty(math.prod(entry.shape), np.float32)
+        shape = entry.shape or (1,)
         with open(self.path, "rb") as file:
             file.seek(entry.start)
-            for start in range(0, values.size, _BLOCK):
-                block = values[start : start + _BLOCK]
-                block[:] = _read_block(file, entry, block.size)
-        return values.reshape(entry.shape)
+            for rows in row_slices(shape, 4):
+                there = (rows.stop - rows.start, *shape[1:])
+                block = _read_block(file, entry.dtype, math.prod(there))
+                yield rows, block.reshape(there)
 
 
-def _read_block(file, entry: Entry, count: int) -> np.ndarray:
-    dtype = np.dtype(_DTYPES[entry.dtype])
+def _read_block(file, name: str, count: int) -> np.ndarray:
+    dtype = np.dtype(_DTYPES[name])
     block = np.frombuffer(file.read(count * dtype.itemsize), dtype)
-    if entry.dtype == "BF16":  # the upper half of a float32
+    if name == "BF16":  # the upper half of a float32
         return (block.astype("<u4") << 16).view("<f4")
-    return block
+    return block.astype("<f4", copy=False)
 
 
 def write_safetensors(

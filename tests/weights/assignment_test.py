@@ -12,7 +12,7 @@ from gpt_keras.weights import assignment
 
 
 def _read(arrays):
-    return lambda name: arrays[name]
+    return lambda name: assignment.blocks_of(arrays[name])
 
 
 def test_large_tensors_go_in_by_blocks(monkeypatch):
@@ -34,11 +34,12 @@ import keras
 import numpy as np
 from gpt_keras.training.strategy import choose_strategy
 from gpt_keras.weights.assignment import assign_all
+from gpt_keras.weights.assignment import blocks_of
 
 with choose_strategy(2).scope():
     variable = keras.Variable(np.zeros((3, 4), "float32"))
 value = np.arange(12, dtype="float32").reshape(3, 4)
-assign_all({"w": variable}, lambda name: value, "here")
+assign_all({"w": variable}, lambda name: blocks_of(value), "here")
 parts = [part.numpy() for part in variable.value.values]
 assert len(parts) == 2 and all((part == value).all() for part in parts)
 """
