@@ -57,11 +57,10 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
-    cli.safety cli.train
-    cli.generate cli.export cli.detection cli.detect_watermark
-    cli.measure_watermark cli.measure_export cli.measure_parity
-    cli.measure_kills cli.inspection cli.evaluation_task cli.evaluate
-    cli.measure_kills cli.transformers_program cli.measure_conversion
+    cli.safety cli.train cli.generate cli.export cli.detection
+    cli.detect_watermark cli.measure_watermark cli.measure_export
+    cli.measure_parity cli.measure_kills cli.inspection cli.evaluation_task
+    cli.evaluate cli.transformers_program cli.measure_conversion
     cli.measure_loading
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]

@@ -16,12 +16,11 @@ from absl import flags
 
 from gpt_keras.cli import evaluation_task
 from gpt_keras.cli import program
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.evaluation import report
 from gpt_keras.evaluation.evaluator import TOKENS_PER_BATCH
 from gpt_keras.evaluation.evaluator import evaluate
 from gpt_keras.files import write_atomically
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 
 def define_flags(values):
@@ -52,8 +51,7 @@ def define_flags(values):
 def main(values):
     """Prints the figures; returns the exit status."""
     source = evaluation_task.make_source(values)
-    model = load_model(values.model_dir, best=values.best)
-    tokenizer = load_tokenizer(values.model_dir)
+    model, tokenizer = read_model(values.model_dir, best=values.best)
     task = evaluation_task.make_task(
         values, source, tokenizer, model.max_length
     )

@@ -17,6 +17,7 @@ import numpy as np
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.files import write_atomically
 from gpt_keras.inspection.attention_pictures import attention_pictures
 from gpt_keras.inspection.fonts import can_draw
@@ -27,8 +28,6 @@ from gpt_keras.inspection.report import as_json
 from gpt_keras.inspection.report import as_text
 from gpt_keras.inspection.token_labels import SPACE
 from gpt_keras.inspection.token_labels import TokenLabels
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 
 def define_flags(values):
@@ -67,8 +66,7 @@ def define_flags(values):
 def main(values):
     """Prints what the model expected and writes the pictures."""
     output = _output(values)
-    model = load_model(values.model_dir, best=values.best)
-    tokenizer = load_tokenizer(values.model_dir)
+    model, tokenizer = read_model(values.model_dir, best=values.best)
     layers = _numbers(values, "layers", model.num_layers)
     heads = _numbers(values, "heads", model.num_heads)
     token_ids = prompt_ids(model, tokenizer, values.prompt)

@@ -14,11 +14,10 @@ import tensorflow as tf
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_generator import TextGenerator
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 
 def define_flags(values):
@@ -91,9 +90,7 @@ def _compare(ways, batch_size, values):
 
 
 def _python(model_dir, dtype, best):
-    generator = TextGenerator(
-        load_model(model_dir, dtype, best), load_tokenizer(model_dir)
-    )
+    generator = TextGenerator(*read_model(model_dir, dtype, best))
 
     def call(prompts, settings):
         results = generator.generate(prompts, **settings)

@@ -16,14 +16,13 @@ from absl import flags
 
 from gpt_keras.cli import detection
 from gpt_keras.cli import program
+from gpt_keras.cli.model_source import read_model
 from gpt_keras.data.sources import TextFiles
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.generation.watermark import detect
-from gpt_keras.text.tokenizer import load_tokenizer
-from gpt_keras.training.model_folder import load_model
 
 BATCH_SIZE = 50
 
@@ -63,8 +62,7 @@ def define_flags(values):
 def main(values):
     """Prints the rates, a line for each kind of text."""
     watermark = detection.watermark(values, strength=values.strength)
-    model = load_model(values.model_dir, best=values.best)
-    tokenizer = load_tokenizer(values.model_dir)
+    model, tokenizer = read_model(values.model_dir, best=values.best)
 
     def written(policy):
         return _written(TextGenerator(model, tokenizer, policy), values)
