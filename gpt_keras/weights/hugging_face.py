@@ -17,6 +17,7 @@ from gpt_keras.weights.assignment import check_shape
 from gpt_keras.weights.configuration import Configuration
 from gpt_keras.weights.hugging_face_tensors import WEIGHTS
 from gpt_keras.weights.hugging_face_tensors import HuggingFaceTensors
+from gpt_keras.weights.names import EMBEDDING
 from gpt_keras.weights.names import HEAD
 from gpt_keras.weights.names import named_variables
 from gpt_keras.weights.safetensors import write_safetensors
@@ -147,7 +148,7 @@ def _check_sizes(arguments: dict, tensors: HuggingFaceTensors) -> None:
     d_model, layers = arguments["d_model"], arguments["num_layers"]
     last = f"h.{layers - 1}.mlp.c_fc.weight"
     for name, shape in (
-        ("wte.weight", (arguments["vocab_size"], d_model)),
+        (EMBEDDING, (arguments["vocab_size"], d_model)),
         ("wpe.weight", (arguments["max_length"], d_model)),
         (last, (d_model, arguments["dff"])),
     ):
@@ -171,10 +172,10 @@ def _assign(model: GPTModel, tensors: HuggingFaceTensors) -> None:
 
 def _check_tied(tensors: HuggingFaceTensors) -> None:
     """Checks a head that is in the file though it is tied."""
-    if not np.array_equal(tensors.read(HEAD).T, tensors.read("wte.weight")):
+    if not tensors.head_is_embedding():
         raise ValueError(
             f"`tie_word_embeddings` in {tensors.where!r} is true, so "
-            f"{HEAD!r} must equal 'wte.weight'. Received: another one."
+            f"{HEAD!r} must equal {EMBEDDING!r}. Received: another one."
         )
 
 

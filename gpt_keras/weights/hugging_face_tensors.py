@@ -8,6 +8,7 @@ import numpy as np
 
 from gpt_keras.weights.assignment import blocks_of
 from gpt_keras.weights.configuration import Configuration
+from gpt_keras.weights.names import EMBEDDING
 from gpt_keras.weights.names import HEAD
 from gpt_keras.weights.safetensors import SafetensorsFile
 
@@ -58,6 +59,18 @@ class HuggingFaceTensors:
         file, stored = self._found[name]
         shape = file.shape(stored)
         return shape[::-1] if name == HEAD else shape
+
+    def head_is_embedding(self) -> bool:
+        """Says whether the head is what a tied one would be."""
+        files = [self._found[name] for name in (HEAD, EMBEDDING)]
+        head, embedding = (file.shape(stored) for file, stored in files)
+        return head == embedding and all(
+            np.array_equal(one, two)
+            for (_, one), (_, two) in zip(
+                *(file.read_blocks(stored) for file, stored in files),
+                strict=True,
+            )
+        )
 
     def read(self, name: str) -> np.ndarray:
         """Returns a tensor in float32, as our variable has it."""

@@ -5,7 +5,8 @@ names of that format out.
 import operator
 
 FORMATS = ("hugging_face", "openai", "keras_hub")
-HEAD = "lm_head.weight"  # Hugging Face's, of a head that isn't tied
+# Hugging Face's names of what may be tied.
+EMBEDDING, HEAD = "wte.weight", "lm_head.weight"
 
 # Ours, Hugging Face's, OpenAI's, KerasHub's name of each layer. Layouts:
 #
@@ -28,7 +29,7 @@ _PREFIXES = ("blocks", "h.{}.", "h{}/", "transformer_layer_{}/")
 _NORM = (("gamma", "weight", "g", "gamma"), ("beta", "bias", "b", "beta"))
 _DENSE = (("kernel", "weight", "w", "kernel"), ("bias", "bias", "b", "bias"))
 _EMBEDDINGS = (
-    ("embedding.embeddings", "wte.weight", "wte", "token_embedding/embeddings"),
+    ("embedding.embeddings", EMBEDDING, "wte", "token_embedding/embeddings"),
     (
         "positional_encoding.table",
         "wpe.weight",
