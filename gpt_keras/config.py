@@ -64,6 +64,9 @@ class TrainConfig:
     scale_embeddings: bool | None = _field(None, "Times √d_model.")
     use_bias: bool | None = _field(None, "Biases in projections and norms.")
     initializer_stddev: float | None = _field(None, "Of the initial weights.")
+    vocab_multiple: int | None = _field(
+        None, "Rows of the vocabulary are padded to a multiple of this."
+    )
     dtype: str = _field(
         "float32", "Keras dtype policy: float32, mixed_bfloat16, mixed_float16."
     )
@@ -71,6 +74,14 @@ class TrainConfig:
         "",
         "Model folder, or any other source that `tools.convert` reads, whose "
         "weights to begin with.",
+    )
+    lora_rank: int = _field(
+        0,
+        "Train adapters of this rank beside the frozen weights of --init_from; "
+        "0: train the weights.",
+    )
+    lora_alpha: float | None = _field(
+        None, "Adapters count alpha / rank times. By itself the rank."
     )
 
     # Optimisation
@@ -188,6 +199,7 @@ class TrainConfig:
             _check(getattr(self, name) >= 0, name, "at least 0", self)
         _check(0 <= self.rate < 1, "rate", "in [0, 1)", self)
         _check_optimisation(self)
+        _check_adapters(self)
         StepOptions(**self.step_options())  # raises where one is wrong
         if self.text and self.tfds:
             raise ValueError(
@@ -255,6 +267,7 @@ _MODEL_FIELDS = (
     "scale_embeddings",
     "use_bias",
     "initializer_stddev",
+    "vocab_multiple",
 )
 _STEP_FIELDS = (
     "microbatches",
@@ -280,6 +293,7 @@ _NOT_NEGATIVE = (
     "final_learning_rate",
     "warmup_steps",
     "decay_steps",
+    "lora_rank",
     "weight_decay",
     "clip_norm",
     "seed",
@@ -327,6 +341,36 @@ def _check_optimisation(config: TrainConfig):
             "`warmup_steps` and `decay_steps` must fit into `steps`. "
             f"Received: warmup_steps={config.warmup_steps}, "
             f"decay_steps={config.decay_steps}, steps={config.steps}"
+        )
+
+
+def _check_adapters(config: TrainConfig):
+    rank, alpha = config.lora_rank, config.lora_alpha
+    if alpha is not None and not (rank and alpha > 0):
+        raise ValueError(
+            "`lora_alpha` must be positive, and needs `lora_rank`. Received: "
+            f"lora_alpha={alpha}, lora_rank={rank}"
+        )
+    if not rank:
+        return
+    largest = min(config.d_model, config.dff)
+    _check(
+        rank <= largest,
+        "lora_rank",
+        f"at most the smaller of `d_model` and `dff`, {largest}",
+        config,
+    )
+    if not config.init_from:
+        raise ValueError(
+            "`lora_rank` needs `init_from`: beside random weights that stay "
+            "as they are adapters learn little. Received: "
+            f"lora_rank={rank}, init_from=''"
+        )
+    if config.optimizer == "muon":
+        raise ValueError(
+            "`lora_rank` needs the optimizer 'adamw': the matrices that Muon "
+            f"is for are frozen. Received: lora_rank={rank}, "
+            "optimizer='muon'"
         )
 
 

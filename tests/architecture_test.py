@@ -20,40 +20,38 @@ DATA = """
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
-    layers.positional_encoding layers.causal_self_attention
-    layers.decoder_block training.loss training.chunked_loss
-    training.microbatches training.gradients training.step_state
-    training.exact_step training.exact_trainer model
-    training.schedules training.adamw training.muon training.optimizers
-    training.strategy training.checkpoint weights.architecture
-    training.model_folder
-    training.run_log training.model_flops training.device_facts
-    training.execution training.stepwise training.stop_signals
-    training.telemetry
-    training.callbacks training.profiling training.curves training.trainer
-    weights.names weights.assignment weights.configuration
-    weights.safetensors_header weights.safetensors
-    weights.hugging_face_tensors weights.hugging_face
-    weights.openai weights.keras_hub
-    generation.row_errors generation.settings generation.split_mix
-    generation.watermark generation.redaction generation.refusal
-    generation.policy generation.penalties generation.filters
-    generation.sampling generation.byte_search generation.token_table
-    generation.text_matching generation.text_rules generation.repetition_guard
-    generation.decoding_state generation.decoding generation.text_completion
-    generation.text_generator generation.scoring
+    layers.positional_encoding layers.adapted_dense
+    layers.causal_self_attention layers.decoder_block layers.projection
+    layers.lora training.loss training.chunked_loss training.microbatches
+    training.gradients training.step_state training.exact_step
+    training.exact_trainer model weights.surgery training.schedules
+    training.adamw training.muon training.optimizers training.strategy
+    training.checkpoint weights.architecture training.model_folder
+    training.run_log training.adapter_file training.model_flops
+    training.device_facts training.execution training.stepwise
+    training.stop_signals training.telemetry training.callbacks
+    training.profiling training.curves training.trainer weights.names
+    weights.assignment weights.configuration weights.safetensors_header
+    weights.safetensors weights.hugging_face_tensors weights.hugging_face
+    weights.openai weights.keras_hub generation.row_errors generation.settings
+    generation.split_mix generation.watermark generation.redaction
+    generation.refusal generation.policy generation.penalties
+    generation.filters generation.sampling generation.byte_search
+    generation.token_table generation.text_matching generation.text_rules
+    generation.repetition_guard generation.decoding_state generation.decoding
+    generation.text_completion generation.text_generator generation.scoring
     evaluation.detokenizers evaluation.passages evaluation.length_batches
     evaluation.token_scorer evaluation.task evaluation.perplexity
     evaluation.last_word evaluation.json_lines evaluation.multiple_choice
     evaluation.identity evaluation.partial_results evaluation.evaluator
-    evaluation.suites evaluation.report
-    serving.version_folder serving.checksums serving.training_facts
-    serving.signature_table serving.model_card_text serving.model_card
-    serving.warm_up serving.signatures serving.int8_matrix
-    serving.quantization serving.precision serving.export
-    inspection.token_labels inspection.fonts inspection.canvas
-    inspection.places inspection.report inspection.attention_pictures
-    inspection.sheet inspection.prediction_pictures
+    evaluation.suites evaluation.report serving.version_folder
+    serving.checksums serving.training_facts serving.signature_table
+    serving.model_card_text serving.model_card serving.warm_up
+    serving.signatures serving.int8_matrix serving.quantization
+    serving.precision serving.export inspection.token_labels inspection.fonts
+    inspection.canvas inspection.places inspection.report
+    inspection.attention_pictures inspection.sheet
+    inspection.prediction_pictures
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
@@ -61,7 +59,7 @@ CLI = """
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity cli.measure_kills cli.inspection cli.evaluation_task
     cli.evaluate cli.transformers_program cli.measure_conversion
-    cli.measure_loading
+    cli.measure_loading cli.resize
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

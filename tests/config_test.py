@@ -24,6 +24,21 @@ def test_differences_name_what_steers_the_run():
         ({"text": "a", "tfds": "b"}, "`text` or `tfds`, not both"),
         ({"steps": "7"}, "`steps` must be of type int. Received: steps='7'"),
         ({"batch_size": 2.5}, "`batch_size` must be of type int"),
+        ({"lora_rank": 8}, "`lora_rank` needs `init_from`.*lora_rank=8"),
+        ({"lora_rank": -1}, "`lora_rank` must be at least 0"),
+        (
+            {"lora_rank": 200, "init_from": "a"},
+            "smaller of `d_model` and `dff`, 128. Received: lora_rank=200",
+        ),
+        (
+            {"lora_rank": 8, "init_from": "a", "optimizer": "muon"},
+            "`lora_rank` needs the optimizer 'adamw'",
+        ),
+        ({"lora_alpha": 8.0}, "`lora_alpha` .* needs `lora_rank`"),
+        (
+            {"lora_rank": 8, "init_from": "a", "lora_alpha": -1.0},
+            "`lora_alpha` must be positive",
+        ),
     ],
 )
 def test_bad_values_are_named(values, message):

@@ -83,6 +83,12 @@ def _compiled_model():
     return model
 
 
+def _built_layer():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    return layer
+
+
 # Private names of Keras that the project uses or overrides, and what has them.
 PRIVATE_NAMES = {
     "_loss_tracker": _compiled_model,
@@ -91,6 +97,7 @@ PRIVATE_NAMES = {
     "_symbolic_build": keras.Model,
     "_get_variable_index": keras.optimizers.SGD,
     "_flatten_layers": keras.layers.Layer,
+    "_kernel": _built_layer,
 }
 # Public methods of named tuples, in spite of their names.
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from gpt_keras.layers.adapted_dense import AdaptedDense
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.kv_cache import KVCache
@@ -71,14 +72,14 @@ class CausalSelfAttention(keras.layers.Layer):
         self.norm_epsilon = norm_epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.output_initializer = keras.initializers.get(output_initializer)
-        self.query_key_value = keras.layers.Dense(
+        self.query_key_value = AdaptedDense(
             3 * d_model,
             use_bias=use_bias,
             kernel_initializer=fresh(self.kernel_initializer),
             dtype=self.dtype_policy,
             name="query_key_value",
         )
-        self.output_projection = keras.layers.Dense(
+        self.output_projection = AdaptedDense(
             d_model,
             use_bias=use_bias,
             kernel_initializer=fresh(self.output_initializer),

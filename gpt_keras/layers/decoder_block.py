@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from gpt_keras.layers.adapted_dense import AdaptedDense
 from gpt_keras.layers.causal_self_attention import CausalSelfAttention
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.initializers import fresh
@@ -150,6 +151,17 @@ class DecoderBlock(keras.layers.Layer):
             x = self.attention_norm(x)
         return self.attention.attention_weights(x, mask)
 
+    @property
+    def projections(self) -> tuple[AdaptedDense, ...]:
+        """The layers with the block's matrices, in the order of the data."""
+        attention = self.attention
+        return (
+            attention.query_key_value,
+            attention.output_projection,
+            self.expand,
+            self.contract,
+        )
+
     def make_cache(self, batch_size, max_length: int) -> KVCache:
         """Returns an empty cache for `max_length` positions."""
         return self.attention.make_cache(batch_size, max_length)
@@ -160,7 +172,7 @@ class DecoderBlock(keras.layers.Layer):
         return norm(x + branch(x))
 
     def _dense(self, units, initializer, name):
-        return keras.layers.Dense(
+        return AdaptedDense(
             units,
             use_bias=self.use_bias,
             kernel_initializer=fresh(initializer),

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.layers.lora import merged
 from gpt_keras.serving.quantization import quantized_copy
 from gpt_keras.training.loss import weighted_token_losses
 
@@ -19,7 +20,7 @@ def with_precision(
     """Returns a copy of a model with other numbers inside.
 
     Whatever is asked for, logits, softmax and normalisations are computed in
-    float32.
+    float32. Adapters are merged.
 
     Args:
         model: A `GPTModel` that is built. It is not changed.
@@ -45,6 +46,7 @@ def with_precision(
             "A model must be built to be copied: call it on token ids or load "
             f"its weights. Received: {model.name}, which is not built."
         )
+    model = merged(model)
     if quantize:
         return quantized_copy(model, dtype)
     if dtype is None or dtype == model.dtype_policy.name:

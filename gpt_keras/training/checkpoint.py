@@ -1,8 +1,9 @@
 """A model and its optimizer in, checkpoints that survive a kill out.
 
-A checkpoint holds all that steers the run: weights and their averages,
-optimizer slots, loss scale, dropout seeds, the recent steps, the running means
-of the log, the step, the seconds so far and the lowest validation loss.
+A checkpoint holds all that steers the run: weights (of a model with adapters,
+theirs alone) and their averages, optimizer slots, loss scale, dropout seeds,
+the recent steps, the running means of the log, the step, the seconds so far and
+the lowest validation loss.
 """
 
 import math
@@ -12,7 +13,11 @@ import shutil
 
 import tensorflow as tf
 
+from gpt_keras.layers.lora import adapters
+from gpt_keras.layers.lora import base_weights
+
 BEST = "best"
+BASE = "base"
 _NAME = "ckpt"
 _AVERAGES = "averages"
 _FIRST_AVERAGE = f"{_AVERAGES}/0/.ATTRIBUTES/VARIABLE_VALUE"
@@ -32,7 +37,8 @@ class TrainingCheckpoint:
 
     Args:
         directory: Where the checkpoints lie; made if need be. The weights of
-            the lowest validation loss lie in `best/` below it.
+            the lowest validation loss lie in `best/` below it, and the frozen
+            ones of a model with adapters in `base/`.
         model: A built, compiled model.
         keep: How many checkpoints are kept.
     """
@@ -47,7 +53,7 @@ class TrainingCheckpoint:
         self._model = model
         state = model.step_state
         self._checkpoint = tf.train.Checkpoint(
-            model=_values(model.variables),
+            model=_values(run_variables(model)),
             optimizer=_values(model.optimizer.variables),
             metrics=_values(model.metrics_variables),
             recent=[state.recent, state.num_skipped],
@@ -58,7 +64,7 @@ class TrainingCheckpoint:
         )
         self._manager = _manager(self._checkpoint, self.directory, keep)
         self._best = _manager(
-            tf.train.Checkpoint(model=_values(model.variables)),
+            tf.train.Checkpoint(model=_values(run_variables(model))),
             self.directory / BEST,
             keep=1,
         )
@@ -118,8 +124,8 @@ class TrainingCheckpoint:
         Raises:
             ValueError: There are checkpoints, and none can be read.
         """
-        for directory in (self.directory, self.directory / BEST):
-            _remove_unfinished(directory)
+        for name in ("", BEST, BASE):
+            _remove_unfinished(self.directory / name)
         return _read_newest(
             self.directory, lambda path: _read(path, self._checkpoint), warn
         )
@@ -133,7 +139,8 @@ def restore_weights(directory, model, warn=print) -> int:
 
     Args:
         directory: The folder of the checkpoints.
-        model: A built model of the same configuration.
+        model: A built model of the same configuration, with adapters if the
+            run has them; what is frozen then stays as it is.
         warn: Called with a line of text for each checkpoint that is damaged.
 
     Returns:
@@ -146,7 +153,7 @@ def restore_weights(directory, model, warn=print) -> int:
     if latest_step(directory) is None:
         raise FileNotFoundError(
             f"There is no checkpoint in {str(directory)!r}: the model has not "
-            "been trained yet."
+            "been trained yet, or the folder isn't whole."
         )
     return _read_newest(
         directory, lambda path: _read(path, _weights(path, model)), warn
@@ -154,17 +161,27 @@ def restore_weights(directory, model, warn=print) -> int:
 
 
 def save_weights(directory, model) -> None:
-    """Writes a checkpoint of step 0 that has a model's weights and no more.
+    """Writes a model's weights, without adapters, as a checkpoint of step 0.
 
     Args:
-        directory: Made if need be.
+        directory: Where to; made if need be.
         model: A built model.
 
     Raises:
         OSError: The folder is not writable, or the disk is full.
     """
-    checkpoint = tf.train.Checkpoint(model=_values(model.variables))
+    added = {id(variable) for variable in adapters(model)}
+    variables = [v for v in model.variables if id(v) not in added]
+    checkpoint = tf.train.Checkpoint(model=_values(variables))
     _save(_manager(checkpoint, pathlib.Path(directory), keep=1), 0)
+
+
+def run_variables(model) -> list:
+    """Returns what changes in a run: all variables that aren't frozen base."""
+    if not adapters(model):
+        return model.variables
+    frozen = {id(weight) for weight in base_weights(model)}
+    return [v for v in model.variables if id(v) not in frozen]
 
 
 def latest_step(directory) -> int | None:

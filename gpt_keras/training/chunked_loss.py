@@ -9,6 +9,8 @@ import tensorflow as tf
 
 # Of float32 logits in a chunk: 256 MiB, and as much for their gradients.
 _MOST_LOGITS = 2**26
+# Of a padding id: its probability is 0, and so is its gradient.
+_HIDDEN = -1e30
 
 
 def default_chunk_tokens(vocab_size: int) -> int:
@@ -18,31 +20,28 @@ def default_chunk_tokens(vocab_size: int) -> int:
 
 def weighted_loss_sum(
     hidden,
-    kernel,
-    bias,
+    projection,
     labels,
     weights,
     *,
-    transposed: bool,
     chunk_tokens: int,
     with_gradients: bool = True,
 ):
     """Returns the sum of weight times -log p(label).
 
     Gradients for states, kernel and bias are made chunk by chunk together
-    with the loss: three matrix products, as without chunks.
+    with the loss: three matrix products, as without chunks, and two where the
+    projection is frozen.
 
     Args:
         hidden: `(batch, length, d_model)` states, in any float dtype, which
             is that of the products. The softmax is in float32.
-        kernel: `(d_model, vocab_size)`, or `(vocab_size, d_model)`.
-        bias: `(vocab_size,)` or None.
+        projection: `Projection`.
         labels: `(batch, length)` integers in [0, vocab_size); where the
             weight is 0 any value will do. On a CPU others raise an
             InvalidArgumentError, and with XLA the loss is NaN.
         weights: `(batch, length)` float32. To keep small gradients in 16
             bits, a loss scale belongs in here.
-        transposed: Whether the kernel is `(vocab_size, d_model)`.
         chunk_tokens: How many tokens' logits are there at a time, at most; 0:
             all.
         with_gradients: False makes the loss alone.
@@ -62,24 +61,29 @@ def weighted_loss_sum(
     unit = tf.reduce_max(tf.abs(weights))
     unit = tf.where(unit > 0, unit, 1.0)  # also where there are no tokens
     weights = weights / unit
-    parameters = [kernel] if bias is None else [kernel, bias]
-    parameters = [tf.convert_to_tensor(parameter) for parameter in parameters]
+    parameters = [
+        tf.convert_to_tensor(parameter)
+        for parameter in (projection.kernel, projection.bias)
+        if parameter is not None
+    ]
+    frozen = [tf.stop_gradient(parameter) for parameter in parameters]
 
-    def chunk(rows, labels, weights, parameters):
-        losses, errors = _losses(rows, labels, parameters, transposed)
+    def chunk(rows, labels, weights, trained):
+        parameters = trained or frozen
+        losses, errors = _losses(rows, labels, parameters, projection)
         loss = tf.reduce_sum(losses * weights)
         if not with_gradients:
             return loss, ()
-        return loss, _gradients(rows, weights, errors, parameters, transposed)
+        return loss, _gradients(rows, weights, errors, parameters, projection)
 
     @tf.custom_gradient
     def total(*inputs):
         # Or a tape that runs eagerly would keep the logits of every chunk.
-        rows, *parameters = [tf.stop_gradient(x) for x in inputs]
+        rows, *trained = [tf.stop_gradient(x) for x in inputs]
         loss, gradients = _sum_over_chunks(
             chunk,
             (rows, labels, weights),
-            parameters,
+            trained,
             chunk_tokens,
             with_gradients,
         )
@@ -93,53 +97,61 @@ def weighted_loss_sum(
 
         return loss * unit, scaled
 
-    return total(rows, *parameters)
+    return total(rows, *(parameters if projection.trainable else []))
 
 
-def _losses(rows, labels, parameters, transposed: bool):
+def _losses(rows, labels, parameters, projection):
     """Returns losses `(tokens,)` and softmax minus one-hot, both float32."""
     kernel, *bias = [tf.cast(p, rows.dtype) for p in parameters]
-    logits = tf.matmul(rows, kernel, transpose_b=transposed)
+    logits = tf.matmul(rows, kernel, transpose_b=projection.transposed)
     if bias:
         logits += bias[0]
+    logits = tf.cast(logits, tf.float32)
+    width, size = logits.shape[1], projection.vocab_size
+    if size is not None and size < width:
+        logits = tf.where(tf.range(width) < size, logits, _HIDDEN)
     return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-        features=tf.cast(logits, tf.float32), labels=labels
+        features=logits, labels=labels
     )
 
 
-def _gradients(rows, weights, errors, parameters, transposed: bool):
-    """Returns those of the rows, in their dtype, and of the parameters."""
+def _gradients(rows, weights, errors, parameters, projection):
+    """Returns those of the rows, in their dtype, and of what is trained."""
+    transposed = projection.transposed
     kernel = tf.cast(parameters[0], rows.dtype)
     # The weight goes to the small matrices: `errors` is as large as logits.
     weighted = rows * tf.cast(weights, rows.dtype)[:, None]
     low = tf.cast(errors, rows.dtype)
     of_rows = tf.matmul(low, kernel, transpose_b=not transposed)
     of_rows = tf.cast(of_rows, tf.float32) * weights[:, None]
+    of_rows = tf.cast(of_rows, rows.dtype)
+    if not projection.trainable:
+        return [of_rows]
     if transposed:
         of_kernel = tf.matmul(low, weighted, transpose_a=True)
     else:
         of_kernel = tf.matmul(weighted, low, transpose_a=True)
-    gradients = [tf.cast(of_rows, rows.dtype), tf.cast(of_kernel, tf.float32)]
+    gradients = [of_rows, tf.cast(of_kernel, tf.float32)]
     if len(parameters) == 2:
         gradients.append(tf.linalg.matvec(errors, weights, transpose_a=True))
     return gradients
 
 
-def _sum_over_chunks(chunk, tokens, parameters, most: int, with_gradients):
+def _sum_over_chunks(chunk, tokens, trained, most: int, with_gradients):
     """Returns the sum of the chunks' losses, and gradients of all rows.
 
     Args:
-        chunk: Takes rows, labels, weights and parameters; returns a loss and
-            the gradients of rows and parameters.
+        chunk: Takes rows, labels, weights and what is trained; returns a loss
+            and the gradients of the rows and of that.
         tokens: Rows, labels and weights of all tokens.
-        parameters: Kernel and bias.
+        trained: Kernel and bias, or nothing.
         most: Tokens in a chunk at most; 0: all.
         with_gradients: Whether the chunk returns gradients, or ().
     """
     rows = tokens[0]
     count = tf.shape(rows)[0] if rows.shape[0] is None else rows.shape[0]
     if most == 0 or (isinstance(count, int) and count <= most):
-        return chunk(*tokens, parameters)
+        return chunk(*tokens, trained)
     number = -(-count // min(most, tf.int32.max))
     if not isinstance(count, int):
         number = tf.maximum(number, 1)
@@ -147,10 +159,10 @@ def _sum_over_chunks(chunk, tokens, parameters, most: int, with_gradients):
     parts = [_cut(tensor, count, number, size) for tensor in tokens]
 
     def body(index, loss, sums):
-        more, gradients = chunk(*[part[index] for part in parts], parameters)
+        more, gradients = chunk(*[part[index] for part in parts], trained)
         return index + 1, loss + more, _added(sums, gradients, index)
 
-    sums = _empty(rows, parameters, number) if with_gradients else ()
+    sums = _empty(rows, trained, number) if with_gradients else ()
     _, loss, sums = tf.while_loop(
         lambda index, *_: index < number,
         body,
@@ -170,12 +182,12 @@ def _cut(tensor, count, number, size):
     return tf.reshape(padded, (number, size, *tensor.shape[1:]))
 
 
-def _empty(rows, parameters, number):
+def _empty(rows, trained, number):
     """Returns where gradients are put, of rows, and summed, of the others."""
     of_rows = tf.TensorArray(
         rows.dtype, number, element_shape=(None, rows.shape[1])
     )
-    return [of_rows, *[tf.zeros_like(x, tf.float32) for x in parameters]]
+    return [of_rows, *[tf.zeros_like(x, tf.float32) for x in trained]]
 
 
 def _added(sums, gradients, index):

@@ -159,17 +159,14 @@ def _objective(model, x, y, factors, share, training):
 
 def _loss_without_logits(model, x, y, factors, training):
     hidden, _ = model.hidden_states(x, training=training)
-    kernel, bias, transposed = model.projection()
     chunk_tokens = model.step_options.chunk_tokens
     if chunk_tokens is None:
         chunk_tokens = default_chunk_tokens(model.vocab_size)
     return weighted_loss_sum(
         hidden,
-        kernel,
-        bias,
+        model.projection(),
         y,
         factors,
-        transposed=transposed,
         chunk_tokens=chunk_tokens,
         with_gradients=training,
     )

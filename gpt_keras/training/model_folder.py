@@ -2,7 +2,9 @@
 
 The folder holds `config.json` (the model's arguments and the settings of the
 run), `tokenizer.json`, `tokens/`, `checkpoints/`, `metrics.jsonl`, `logs/` for
-TensorBoard, and at the end `curves.png`.
+TensorBoard, and at the end `curves.png`. A run of adapters has the weights that
+it began with in `checkpoints/base/`, once: a reference to another folder would
+break when that one is trained further, moved or deleted.
 """
 
 import dataclasses
@@ -11,7 +13,10 @@ import pathlib
 
 from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
+from gpt_keras.layers.lora import enable_lora
+from gpt_keras.layers.lora import merged
 from gpt_keras.model import GPTModel
+from gpt_keras.training.checkpoint import BASE
 from gpt_keras.training.checkpoint import BEST
 from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.checkpoint import restore_weights
@@ -71,7 +76,10 @@ def claim(model_dir, config, vocab_size: int) -> None:
 
 
 def load_model(
-    model_dir, dtype: str | None = None, best: bool = False
+    model_dir,
+    dtype: str | None = None,
+    best: bool = False,
+    merge: bool = True,
 ) -> GPTModel:
     """Returns the model of a folder, with its newest weights.
 
@@ -82,6 +90,8 @@ def load_model(
         model_dir: The folder that `tools.train` wrote.
         dtype: A Keras dtype policy; None for the one it was trained with.
         best: The weights of the lowest validation loss instead.
+        merge: Add adapters to the weights that they belong to. Otherwise the
+            model keeps them apart, and everything else frozen.
 
     Raises:
         FileNotFoundError: It is no model folder, or has no checkpoint.
@@ -93,23 +103,73 @@ def load_model(
     model = GPTModel(**saved["model"], dtype=dtype)
     model.build((None, model.max_length))
     checkpoints = folder / CHECKPOINTS
+    if saved["training"].get("lora_rank"):
+        restore_weights(checkpoints / BASE, model)
+        config = _configuration(saved["training"])
+        enable_lora(model, config.lora_rank, config.lora_alpha)
     restore_weights(checkpoints / BEST if best else checkpoints, model)
-    return model
+    return merged(model) if merge else model
+
+
+def begin_adapters(model, model_dir, config, load_weights) -> None:
+    """Reads the weights that a run of adapters leaves as they are.
+
+    They come from the folder of the run, if it has begun.
+
+    Args:
+        model: A built model; it gets adapters.
+        model_dir: The folder of the run.
+        config: The `TrainConfig` of the run.
+        load_weights: Gives a built model the weights that `config.init_from`
+            names.
+
+    Raises:
+        FileNotFoundError: They are missing.
+        ValueError: They can't be read, or are another model's.
+    """
+    checkpoints = pathlib.Path(model_dir) / CHECKPOINTS
+    places = (checkpoints, checkpoints / BASE)
+    if all(latest_step(place) is None for place in places):
+        load_weights(config.init_from, model)
+    else:
+        restore_weights(checkpoints / BASE, model)
+    enable_lora(model, config.lora_rank, config.lora_alpha, config.seed)
+
+
+def keep_base(model, model_dir) -> None:
+    """Writes what a model's adapters stand beside, where it isn't yet.
+
+    Args:
+        model: A model with adapters.
+        model_dir: The folder of the run.
+
+    Raises:
+        OSError: The folder can't be written.
+    """
+    base = pathlib.Path(model_dir) / CHECKPOINTS / BASE
+    if latest_step(base) is None:
+        save_weights(base, model)
 
 
 def load_weights(model_dir, model: GPTModel) -> None:
-    """Gives a built model the newest weights of a folder.
+    """Gives a built model the newest weights of a folder, adapters merged.
 
     Raises:
         FileNotFoundError: As `load_model`.
         ValueError: As `load_model`, or the model is of another architecture.
     """
     folder = pathlib.Path(model_dir)
-    saved = GPTModel(**_read(folder / CONFIG)["model"]).get_config()
+    saved = _read(folder / CONFIG)
+    arguments = GPTModel(**saved["model"]).get_config()
     for name in ("name", "trainable", "dtype"):
-        saved.pop(name)
-    check_same(model, saved, str(folder))
-    restore_weights(folder / CHECKPOINTS, model)
+        arguments.pop(name)
+    check_same(model, arguments, str(folder))
+    if not saved["training"].get("lora_rank"):
+        restore_weights(folder / CHECKPOINTS, model)
+        return
+    source = load_model(model_dir)
+    for weight, value in zip(model.weights, source.weights, strict=True):
+        weight.assign(value)
 
 
 def save_model(model_dir, model: GPTModel) -> None:

@@ -40,11 +40,8 @@ def block_matrices(model) -> dict[str, int]:
     Args:
         model: A `GPTModel`, whose blocks are all made alike.
     """
-    block = model.blocks[0]
-    layers = {
-        block.attention.query_key_value: 3,
-        block.attention.output_projection: 1,
-        block.expand: 1,
-        block.contract: 1,
+    layers = model.blocks[0].projections
+    return {
+        f"{layer.name}/kernel": parts
+        for layer, parts in zip(layers, (3, 1, 1, 1), strict=True)
     }
-    return {f"{layer.name}/kernel": parts for layer, parts in layers.items()}

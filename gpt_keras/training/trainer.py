@@ -14,6 +14,8 @@ from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
+from gpt_keras.training.adapter_file import ADAPTERS
+from gpt_keras.training.adapter_file import save_adapters
 from gpt_keras.training.callbacks import Samples
 from gpt_keras.training.callbacks import Saving
 from gpt_keras.training.callbacks import SkippedSteps
@@ -80,20 +82,23 @@ def train(
     model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
     with strategy.scope():
-        model = _make_model(config, vocab_size)
+        model = _make_model(config, vocab_size, folder, load_weights)
         checkpoint = TrainingCheckpoint(
             folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
         )
         first_step = checkpoint.restore()
-        if first_step == 0 and config.init_from:
+        if first_step == 0 and config.init_from and not config.lora_rank:
             load_weights(config.init_from, model)
             model.step_state.restart_averages()
     # Not before all of it could be made: a mistaken option is no claim.
     model_folder.claim(model_dir, config, vocab_size)
+    if config.lora_rank:
+        model_folder.keep_base(model, model_dir)
     losses = logged(folder, "val_loss", first_step)
     checkpoint.recall_losses(x for x in losses.values() if x is not None)
     has_validated = validation_batches is None or first_step in losses
     if first_step >= config.steps and has_validated:
+        _keep_adapters(config, model, folder)
         return model, True
 
     run = _Run(
@@ -123,6 +128,7 @@ def train(
                 verbose=0,
                 callbacks=callbacks,
             )
+    _keep_adapters(config, model, folder)
     return model, run.stop.received is None
 
 
@@ -219,6 +225,13 @@ def _workload(config, model, bytes_per_token) -> Workload:
     )
 
 
+def _keep_adapters(config, model, folder) -> None:
+    """Writes them apart; anew where a kill came between this and the end."""
+    if config.lora_rank:
+        with model.averaged_weights():
+            save_adapters(model, folder / ADAPTERS)
+
+
 def _explain(folder, training_batches, step: int, text: str) -> str:
     """Writes the batch of a step down, and says where."""
     path = folder / f"skipped_step_{step}.npy"
@@ -234,7 +247,7 @@ def _explain(folder, training_batches, step: int, text: str) -> str:
     )
 
 
-def _make_model(config, vocab_size: int) -> GPTModel:
+def _make_model(config, vocab_size: int, model_dir, load_weights) -> GPTModel:
     """Returns the model, its weights and the optimizer's slots made."""
     keras.utils.set_random_seed(config.seed)
     model = GPTModel(
@@ -244,6 +257,8 @@ def _make_model(config, vocab_size: int) -> GPTModel:
         dtype=config.dtype,
     )
     model.build((None, config.max_length))
+    if config.lora_rank:
+        model_folder.begin_adapters(model, model_dir, config, load_weights)
     model.compile(make_optimizer(config, model), **config.step_options())
     model.optimizer.build(model.trainable_variables)
     return model

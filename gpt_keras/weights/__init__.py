@@ -1,1 +1,1 @@
-"""Weights of GPT-2 in other projects' formats, in and out."""
+"""Weights of GPT-2 in other projects' formats, and models of another size."""

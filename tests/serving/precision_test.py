@@ -1,10 +1,14 @@
 """Tests of dtype and quantization of what is served, and of their cost."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.layers.lora import adapters
+from gpt_keras.layers.lora import enable_lora
+from gpt_keras.layers.lora import merged
 from gpt_keras.model import GPTModel
 from gpt_keras.serving import precision
 from gpt_keras.serving.export import export_saved_model
@@ -179,3 +183,16 @@ def test_the_export_in_16_bits_is_half_the_size(tmp_path):
     texts = loaded(prompts=tf.constant(prompts))["completions"].numpy()
     expected = TextGenerator(served, tokenizer).generate(prompts, **settings)
     assert [text.decode() for text in texts] == [row.text for row in expected]
+
+
+@pytest.mark.parametrize("options", [{}, {"quantize": "int8"}])
+def test_adapters_are_merged(options):
+    model = make_model(**KINDS["tied"])
+    enable_lora(model, 3)
+    for variable in adapters(model):
+        variable.assign(keras.random.normal(variable.shape, seed=0) * 0.1)
+    served = with_precision(model, **options)
+    assert not adapters(served)
+    expected = with_precision(merged(model), **options)(TOKEN_IDS)
+    np.testing.assert_array_equal(served(TOKEN_IDS), expected)
+    assert np.abs(expected - model(TOKEN_IDS)).max() < 0.1

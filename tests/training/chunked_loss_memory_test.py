@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt_keras.layers.projection import Projection
 from gpt_keras.training import chunked_loss
 from gpt_keras.training.chunked_loss import weighted_loss_sum
 from gpt_keras.training.loss import weighted_token_losses
@@ -42,9 +43,12 @@ def _plain(hidden, kernel, bias, labels, weights, tied):
     return tf.reduce_sum(weighted_token_losses(logits, labels, weights)[0])
 
 
-def _chunked(*data, tied=False, chunk_tokens=4, **options):
-    options = {"transposed": tied, "chunk_tokens": chunk_tokens, **options}
-    return weighted_loss_sum(*data, **options)
+def _chunked(
+    hidden, kernel, bias, *rest, tied=False, chunk_tokens=4, **options
+):
+    projection = Projection(kernel, bias, tied)
+    options = {"chunk_tokens": chunk_tokens, **options}
+    return weighted_loss_sum(hidden, projection, *rest, **options)
 
 
 def _gradients(loss, hidden, kernel, bias, labels, weights):

@@ -51,14 +51,14 @@ def _plain(model, hidden, labels, weights):
 
 
 def _chunked(model, hidden, labels, weights, most=5, **options):
-    kernel, bias, transposed = model.projection()
-    options = {"transposed": transposed, "chunk_tokens": most, **options}
-    return weighted_loss_sum(hidden, kernel, bias, labels, weights, **options)
+    options = {"chunk_tokens": most, **options}
+    projection = model.projection()
+    return weighted_loss_sum(hidden, projection, labels, weights, **options)
 
 
 def _loss_and_gradients(model, loss, hidden, labels, weights):
     """And the gradients of states, kernel and bias, three times as large."""
-    kernel, bias, _ = model.projection()
+    kernel, bias, *_ = model.projection()
     parameters = [kernel.value] + ([] if bias is None else [bias.value])
     with tf.GradientTape() as tape:
         tape.watch(hidden)
@@ -236,3 +236,24 @@ def test_the_default_keeps_to_256_megabytes(vocab_size):
     assert tokens >= 1
     assert tokens == 1 or tokens * vocab_size * 4 <= 2**28
     assert (tokens + 1) * vocab_size * 4 > 2**28
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [0, 5])
+def test_a_frozen_projection_has_no_gradient(kind, most):
+    model, batch = _model(kind), _batch()
+    frozen = model.projection()._replace(trainable=False)
+
+    def chunked(model, hidden, labels, weights):
+        return weighted_loss_sum(
+            hidden, frozen, labels, weights, chunk_tokens=most
+        )
+
+    _, of_states, *_ = _loss_and_gradients(model, _plain, *batch)
+    with tf.GradientTape() as tape:
+        tape.watch(batch[0])
+        value = 3 * chunked(model, *batch)
+    inputs = [batch[0], frozen.kernel.value]
+    ours, of_kernel = tape.gradient(value, inputs)
+    assert of_kernel is None
+    _compare([ours], [of_states], 1e-6)

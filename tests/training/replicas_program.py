@@ -7,6 +7,7 @@ from forked_runs import fork_each
 from step_losses import StepLosses
 
 from gpt_keras import GPTModel
+from gpt_keras.layers.lora import enable_lora
 from gpt_keras.training.strategy import choose_strategy
 
 OPTIMIZERS = {
@@ -38,6 +39,7 @@ def main(
     loss=None,
     rows=64,
     dtype="float32",
+    lora_rank=0,
     **options,
 ):
     """Trains two epochs; returns losses, an evaluation and a weight."""
@@ -46,6 +48,8 @@ def main(
     with strategy.scope():
         model = GPTModel(50, 16, 2, 32, 12, rate, num_layers=2, dtype=dtype)
         model.build((None, 12))
+        if lora_rank:
+            enable_lora(model, lora_rank, seed=0)
         if loss:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(OPTIMIZERS[optimizer](), loss=loss, **options)

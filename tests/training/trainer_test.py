@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
+from gpt_keras.layers.lora import base_weights
+from gpt_keras.layers.lora import merged
+from gpt_keras.training.adapter_file import load_adapters
 from gpt_keras.training.callbacks import SkippedTooOften
 from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.model_folder import load_model
@@ -255,12 +259,21 @@ def test_a_run_that_is_done_stays_as_it_is(tmp_path):
         np.testing.assert_array_equal(value.numpy(), expected.numpy())
 
 
-def test_begins_with_the_weights_of_another_run(tmp_path):
-    model, _ = _train(tmp_path / "first")
+@pytest.fixture(scope="module")
+def base_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    _train(folder)
+    return folder
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.0])
+def test_begins_with_the_weights_of_another_run(tmp_path, base_dir, rate):
+    model = load_model(base_dir)
     config = dataclasses.replace(
         CONFIG,
-        init_from=str(tmp_path / "first"),
+        init_from=str(base_dir),
         seed=5,
+        rate=rate,
         steps=1,
         learning_rate=1e-9,
         min_learning_rate=0.0,
@@ -274,6 +287,73 @@ def test_begins_with_the_weights_of_another_run(tmp_path):
         value, average, expected = (value.numpy() for value in values)
         np.testing.assert_allclose(value, expected, atol=1e-6)
         np.testing.assert_allclose(average, expected, atol=1e-6)
+
+
+def _adapting(base_dir, **settings):
+    return dataclasses.replace(
+        CONFIG, init_from=str(base_dir), lora_rank=4, seed=5, **settings
+    )
+
+
+def test_adapters_go_on_where_they_were_killed(tmp_path, base_dir):
+    """Though the weights that they began with are there no more."""
+    moved = tmp_path / "moved"
+    shutil.copytree(base_dir, moved)
+    config = _adapting(moved, ema_decay=0.9)
+    whole, _ = _train(tmp_path / "whole", config)
+    folder = tmp_path / "killed"
+    for stop in (2, 6):  # before the first checkpoint, and after
+        with pytest.raises(tf.errors.OpError):
+            _train(folder, config, lambda first, count, n=stop: _ending(n))
+        shutil.rmtree(moved, ignore_errors=True)
+    again, finished = _train(folder, config)
+    assert finished
+    for value, expected in zip(_state(again), _state(whole), strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_only_adapters_are_trained_and_saved(tmp_path, base_dir):
+    config = _adapting(base_dir, lora_alpha=8.0)
+    model, _ = _train(tmp_path, config, validation_batches=_batches(0, 2))
+    base = load_model(base_dir)
+    for weight, value in zip(base_weights(model), base.weights, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    ids = np.arange(16).reshape(2, 8)
+    logits = np.array(model(ids))
+    assert np.abs(logits - base(ids)).max() > 0.01
+    apart = load_model(tmp_path, merge=False)
+    np.testing.assert_array_equal(apart(ids), logits)
+    np.testing.assert_allclose(load_model(tmp_path)(ids), logits, atol=1e-5)
+    load_model(tmp_path, best=True)
+    kernel = list(base.blocks[0].expand.kernel.shape)
+    for name in ("checkpoints", "checkpoints/best"):
+        path = tf.train.latest_checkpoint(tmp_path / name)
+        shapes = [shape for _, shape in tf.train.list_variables(path)]
+        assert kernel not in shapes and [16, 4] in shapes
+    (tmp_path / "adapters.npz").unlink()  # as if killed before
+    _train(tmp_path, config, batches=None)
+    load_adapters(base, tmp_path / "adapters.npz")
+    np.testing.assert_array_equal(base(ids), logits)
+
+
+def test_adapters_begin_on_merged_adapters(tmp_path, base_dir):
+    first, _ = _train(tmp_path / "first", _adapting(base_dir))
+    config = _adapting(tmp_path / "first", steps=1, warmup_steps=0)
+    second, _ = _train(tmp_path / "second", config)
+    expected = merged(first).weights
+    for weight, value in zip(base_weights(second), expected, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    plain = dataclasses.replace(config, lora_rank=0)
+    _train(tmp_path / "third", plain)
+
+
+def test_adapters_without_their_base_are_told(tmp_path, base_dir):
+    config = _adapting(base_dir)
+    _train(tmp_path, config)
+    shutil.rmtree(tmp_path / "checkpoints/base")
+    for read in (load_model, lambda folder: _train(folder, config)):
+        with pytest.raises(FileNotFoundError, match="base.*isn't whole"):
+            read(tmp_path)
 
 
 def test_a_mistaken_beginning_is_no_claim(tmp_path):
