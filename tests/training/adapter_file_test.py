@@ -63,6 +63,15 @@ def test_another_file_is_told(path):
         load_adapters(_model(), path)
 
 
+def test_a_file_that_lacks_one_is_told(path, adapted):
+    found = dict(np.load(path))
+    name = next(name for name in found if name.endswith("lora_kernel_a"))
+    del found[name]
+    np.savez(path, **found)
+    with pytest.raises(ValueError, match=f"others in .*{name}"):
+        load_adapters(_model(), path)
+
+
 def test_a_model_without_adapters_has_none_to_save(path):
     with pytest.raises(ValueError, match="must have adapters"):
         save_adapters(_model(), path)
