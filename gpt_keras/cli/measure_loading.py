@@ -10,7 +10,6 @@ imports, is compared with the bytes of the weights. The exit status is 1 above
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -74,9 +73,9 @@ def main(values):
 def load(folder) -> dict[str, int]:
     """Loads a folder; returns bytes of memory before and at the peak."""
     tf.constant(0.0) + 1.0  # the runtime starts here
-    before = _resident()
+    before = _memory("VmRSS")
     model = hugging_face.load_model(folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = _memory("VmHWM")
     weights = sum(x.numpy().nbytes for x in model.trainable_variables)
     # Linux counts the peak by threads, and may be some pages behind.
     return {"before": before, "peak": max(peak, before), "weights": weights}
@@ -131,10 +130,15 @@ def _shapes(values) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _resident() -> int:
-    with open("/proc/self/statm") as file:
-        pages = int(file.read().split()[1])
-    return pages * resource.getpagesize()
+def _memory(name: str) -> int:
+    """Returns a figure of the process in bytes, as Linux counts it.
+
+    `getrusage` tells the peak of the process that started this one, if that
+    was higher.
+    """
+    with open("/proc/self/status") as file:
+        (line,) = (line for line in file if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024  # it is in kB
 
 
 def _load_elsewhere(folder) -> dict[str, int]:

@@ -2,6 +2,7 @@ r"""Shows that one device and several train alike.
 
     python -m tools.measure_parity
     python -m tools.measure_parity --device=GPU --replicas=1,2,8
+    python -m tools.measure_parity --optimizers=Nadam,Lion --replicas=1,2
 
 A tiny model is trained for some steps on the same global batches, spread over
 so many devices and cut into so many microbatches. The batches are unkind: most
@@ -28,13 +29,18 @@ from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.strategy import choose_strategy
 
 _ROWS, _LENGTH, _VOCAB_SIZE = 8, 12, 50
+_OURS = ("adamw", "muon")  # of tools.train
 
 
 def define_flags(values):
     """Defines the program's flags."""
     for name, default, text in (
         ("replicas", ["1", "2", "4"], "Numbers of devices."),
-        ("optimizers", ["adamw", "muon", "sgd"], "adamw, muon, sgd."),
+        (
+            "optimizers",
+            ["adamw", "muon", "sgd"],
+            "Those of tools.train, sgd (with momentum), or classes of Keras.",
+        ),
         (
             "precisions",
             ["float32", "mixed_bfloat16", "mixed_float16"],
@@ -68,6 +74,7 @@ def main(values):
     if values.only:
         print(json.dumps(train(**json.loads(values.only))))
         return 0
+    _check_names(values.optimizers)
     print("optimizer  precision       parts  replicas  loss differs  weights")
     worst = 0.0
     for optimizer in values.optimizers:
@@ -127,6 +134,15 @@ def train(
     }
 
 
+def _check_names(optimizers):
+    for name in optimizers:
+        if name not in (*_OURS, "sgd") and not hasattr(keras.optimizers, name):
+            raise ValueError(
+                f"`optimizers` must be {', '.join(_OURS)}, sgd or classes of "
+                f"keras.optimizers. Received: {name!r}"
+            )
+
+
 def _rows(values, optimizer, precision):
     """Yields lines of the table and their differences of the loss."""
     expected = None
@@ -184,8 +200,11 @@ def _strategy(device: str, replicas: int):
 
 
 def _optimizer(name: str, steps: int, model):
-    if name == "sgd":  # a stock one
+    if name == "sgd":
         return keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
+    if name not in _OURS:
+        kind = getattr(keras.optimizers, name)
+        return kind(learning_rate=1e-2, global_clipnorm=0.5)
     config = TrainConfig(
         optimizer=name,
         steps=steps,

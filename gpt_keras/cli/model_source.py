@@ -43,9 +43,9 @@ def read_model(source, dtype: str | None = None, best: bool = False):
             "`best` needs a folder that tools.train wrote. Received: "
             f"{str(source)!r}"
         )
-    tokenizer = kind.read_tokenizer(source)
     options = {"best": best} if best else {}
     model = kind.load_model(source, dtype=dtype, **options)
+    tokenizer = kind.read_tokenizer(source)
     _check_vocabulary(source, tokenizer, model)
     return model, tokenizer
 

@@ -3,11 +3,11 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from gpt_keras.cli import evaluate
@@ -18,6 +18,7 @@ from gpt_keras.data.token_store import TokenStore
 from gpt_keras.evaluation.evaluator import evaluate as evaluate_task
 from gpt_keras.evaluation.passages import window_passages
 from gpt_keras.evaluation.task import Task
+from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.run_log import read_metrics
@@ -228,16 +229,12 @@ def test_missing_files_and_models_are_named(model_dir, tmp_path, text):
         _main(tmp_path, f"--text={text}")
 
 
-def test_another_vocabulary_is_refused(model_dir, tmp_path, text, monkeypatch):
-    class Tokenizer:
-        kind, fingerprint, vocab_size, end_of_text_id = "large", "", 999, 0
-
-        def encode_batch(self, texts):
-            return [np.arange(5) for _ in texts]
-
-    monkeypatch.setattr(evaluate, "load_tokenizer", lambda folder: Tokenizer())
-    with pytest.raises(ValueError, match="Received: 999 and 270 ids"):
-        _main(model_dir, f"--text={text}")
+def test_another_vocabulary_is_refused(model_dir, tmp_path, text):
+    other = tmp_path / "other"
+    shutil.copytree(model_dir, other)
+    CharacterTokenizer("abc").save(other)
+    with pytest.raises(ValueError, match="5 tokens and vocab_size=270"):
+        _main(other, f"--text={text}")
 
 
 def test_batches_without_tokens_are_refused(model_dir, text):

@@ -39,3 +39,11 @@ def test_a_difference_is_told(monkeypatch, capsys):
 def test_gpus_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match="number of GPUs, 0.*replicas=2"):
         measure_parity.train(2, "adamw", "float32", 1, 3, False, "GPU")
+
+
+def test_an_optimizer_that_is_not_there_is_refused_at_once():
+    values = program.parse(
+        measure_parity.define_flags, "--optimizers=sgd,Adamz"
+    )
+    with pytest.raises(ValueError, match="keras.optimizers. Received: 'Adamz'"):
+        measure_parity.main(values)
