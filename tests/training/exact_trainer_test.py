@@ -196,3 +196,12 @@ def test_float16_scales_its_loss(jit_compile):
         history["gradient_norm"], expected["gradient_norm"], rtol=1e-2
     )
     assert float(model.optimizer.dynamic_scale) == 2.0**15
+
+
+class OwnLogs(GPTModel):
+    def train_step(self, data):
+        return {"mine": super().train_step(data)["loss"]}
+
+
+def test_a_subclass_may_log_what_it_wants():
+    assert list(_fit(_model(OwnLogs), epochs=1)) == ["mine"]
