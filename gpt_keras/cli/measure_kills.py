@@ -24,10 +24,10 @@ import sys
 import tempfile
 import time
 
-import tensorflow as tf
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli.run_comparison import compare
 from gpt_keras.training.checkpoint import BEST
 from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.model_folder import CHECKPOINTS
@@ -58,16 +58,6 @@ TRAINING = (
 # Of the kills that aren't aimed at a save, so many hit the start-up, which
 # takes longer than all the steps between two kills.
 START_UPS = 0.25
-# What depends on the clock and the machine.
-TIMES = {
-    "tokens_per_second",
-    "model_flops_utilization",
-    "data_wait_share",
-    "peak_memory_bytes",
-    "seconds",
-}
-# The save counter says how often TensorFlow has saved, kills included.
-UNCOMPARED = ("_CHECKPOINTABLE_OBJECT_GRAPH", "seconds", "save_counter")
 
 
 def define_flags(values):
@@ -307,64 +297,6 @@ def _wait(process, condition, pause: float = 2e-4) -> bool:
             return False
         time.sleep(pause)
     return True
-
-
-def compare(first, second) -> tuple[dict[str, int], list[str]]:
-    """Compares the last and best checkpoints and the logs of two runs.
-
-    Args:
-        first: A model folder.
-        second: Another one.
-
-    Returns:
-        How many values there are, by their kind, and the names of those that
-        differ.
-    """
-    counts, different = {}, []
-    for kind, read in {
-        "tensors of the last checkpoint": _last_tensors,
-        "tensors of the best weights": _best_tensors,
-        "figures of the log": _figures,
-    }.items():
-        one, other = read(first), read(second)
-        counts[kind] = len(one)
-        different += [
-            f"{kind}: {name}"
-            for name in sorted({*one, *other})
-            if one.get(name) != other.get(name)
-        ]
-    return counts, different
-
-
-def _last_tensors(folder) -> dict[str, tuple]:
-    return _tensors(folder / CHECKPOINTS)
-
-
-def _best_tensors(folder) -> dict[str, tuple]:
-    return _tensors(folder / CHECKPOINTS / BEST)
-
-
-def _tensors(directory) -> dict[str, tuple]:
-    """Returns type, shape and bits by name."""
-    reader = tf.train.load_checkpoint(str(directory))
-    tensors = {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(UNCOMPARED)
-    }
-    return {
-        name: (value.dtype, value.shape, value.tobytes())
-        for name, value in tensors.items()
-    }
-
-
-def _figures(folder) -> dict[str, list]:
-    figures = {}
-    for line in read_metrics(folder):
-        for name in line.keys() - TIMES:
-            key = f"{name} of step {line['step']}"
-            figures.setdefault(key, []).append(line[name])
-    return figures
 
 
 def _traces(whole: Run, killed: Run, kills) -> dict[str, int]:

@@ -18,7 +18,6 @@ from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.run_log import logged
 from gpt_keras.training.run_log import read_metrics
-from gpt_keras.training.strategy import choose_strategy
 from gpt_keras.training.trainer import train
 
 CONFIG = TrainConfig(
@@ -369,10 +368,3 @@ def test_a_batch_must_spread_over_the_devices(tmp_path):
 
     with pytest.raises(ValueError, match="batch_size=4, devices=3"):
         _train(tmp_path, strategy=Three())
-
-
-def test_devices_are_chosen_before_they_are_used():
-    tf.constant(0)
-    assert choose_strategy().num_replicas_in_sync == 1
-    with pytest.raises(ValueError, match="logical_cpus=2"):
-        choose_strategy(2)
