@@ -10,8 +10,6 @@ imports, is compared with the bytes of the weights. The exit status is 1 above
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -61,7 +59,7 @@ def main(values):
         return 0
     with tempfile.TemporaryDirectory() as folder:
         write_random_folder(folder, values)
-        found = _load_elsewhere(folder)
+        found = program.run_alone(__spec__.name, folder)
     weights, above = found["weights"], found["peak"] - found["before"]
     print(
         f"weights {weights / _MEGABYTE:,.0f} MB, peak above the imports "
@@ -139,18 +137,6 @@ def _memory(name: str) -> int:
     with open("/proc/self/status") as file:
         (line,) = (line for line in file if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024  # it is in kB
-
-
-def _load_elsewhere(folder) -> dict[str, int]:
-    result = subprocess.run(
-        [sys.executable, "-m", __spec__.name, f"--only={folder}"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    if result.returncode:
-        raise ValueError(f"Loading failed: {result.stderr[-2000:]}")
-    return json.loads(result.stdout.splitlines()[-1])
 
 
 def run():

@@ -13,9 +13,6 @@ the averaged weights, from the first of the replicas without microbatches.
 """
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -173,15 +170,7 @@ def _rows(values, optimizer, precision):
 
 def _run(**options) -> dict:
     """Runs `train` in a process of its own: a strategy sticks to its one."""
-    result = subprocess.run(
-        [sys.executable, "-m", __spec__.name, f"--only={json.dumps(options)}"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    if result.returncode:
-        raise ValueError(f"{options} failed: {result.stderr[-2000:]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    return program.run_alone(__spec__.name, json.dumps(options))
 
 
 def _strategy(device: str, replicas: int):

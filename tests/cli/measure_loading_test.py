@@ -24,7 +24,7 @@ def test_a_process_of_its_own_loads_it(capsys):
 @pytest.mark.parametrize(("limit", "status"), [(1.2, 0), (1.15, 1)])
 def test_the_limit_decides(monkeypatch, capsys, limit, status):
     found = {"weights": 100e6, "before": 50e6, "peak": 168e6}
-    monkeypatch.setattr(measure_loading, "_load_elsewhere", lambda x: found)
+    monkeypatch.setattr(program, "run_alone", lambda *arguments: found)
     assert _main(f"--limit={limit}") == status
     expected = "weights 100 MB, peak above the imports 118 MB: 1.180 times"
     assert capsys.readouterr().out.startswith(expected)

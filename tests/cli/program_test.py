@@ -25,3 +25,9 @@ def test_every_program_needs_its_folder_and_says_what_it_does(module):
     with pytest.raises(flags.Error, match="model_dir"):
         program.parse(module.define_flags, "--seed=1")
     assert f"python -m tools.{module.__name__.split('.')[-1]}" in module.__doc__
+
+
+def test_a_program_that_fails_alone_is_told():
+    message = r"folder failed: [\s\S]*no_such_program"
+    with pytest.raises(ValueError, match=message):
+        program.run_alone("gpt_keras.cli.no_such_program", "folder")
