@@ -67,6 +67,11 @@ class TrainConfig:
     vocab_multiple: int | None = _field(
         None, "Rows of the vocabulary are padded to a multiple of this."
     )
+    document_mask: bool = _field(
+        False,
+        "Tokens see those of their own document alone, and positions begin "
+        "anew in each.",
+    )
     dtype: str = _field(
         "float32", "Keras dtype policy: float32, mixed_bfloat16, mixed_float16."
     )

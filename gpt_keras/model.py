@@ -7,6 +7,7 @@ from gpt_keras.layers.decoder_block import NORMS
 from gpt_keras.layers.decoder_block import DecoderBlock
 from gpt_keras.layers.decoder_block import check_option
 from gpt_keras.layers.decoder_block import make_norm
+from gpt_keras.layers.documents import document_starts
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.dropout import draw_seeds
 from gpt_keras.layers.dropout import fixed_seeds
@@ -62,12 +63,17 @@ class GPTModel(ExactTrainer, keras.Model):
         remat: Compute the activations of each block again in the backward
             pass instead of keeping them (Chen et al. 2016): the same
             gradients for less memory and a third more work.
+        document_separator_id: The token that begins a document, one that no
+            text has (a tokenizer's `end_of_text_id`). Tokens then see those
+            of their own document alone, and positions begin anew in each,
+            so that documents in one window are read as if each were alone.
+            None: a window is one document.
 
     Call arguments:
         x: `(batch, length)` integers, token ids.
         training: Whether to drop. Keras takes it by keyword only.
         mask: Boolean `(batch, length)`, True where there is a token. None
-            means everywhere.
+            means everywhere. A separator where it is False begins nothing.
 
     Returns of the call: logits `(batch, length, vocab_size)`, float32 under
     every dtype policy.
@@ -111,6 +117,7 @@ class GPTModel(ExactTrainer, keras.Model):
         initializer_stddev: float = 0.02,
         vocab_multiple: int = 1,
         remat: bool = False,
+        document_separator_id: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -122,6 +129,7 @@ class GPTModel(ExactTrainer, keras.Model):
             max_length=max_length,
             vocab_multiple=vocab_multiple,
         )
+        _check_separator(document_separator_id, vocab_size)
         self.vocab_size = vocab_size
         self.d_model = d_model
         self.num_heads = num_heads
@@ -141,6 +149,7 @@ class GPTModel(ExactTrainer, keras.Model):
         self.initializer_stddev = initializer_stddev
         self.vocab_multiple = vocab_multiple
         self.remat = remat
+        self.document_separator_id = document_separator_id
         self.supports_masking = True
         self._make_layers()
 
@@ -274,10 +283,10 @@ class GPTModel(ExactTrainer, keras.Model):
         wanted = [self.blocks[index] for index in wanted]
         weights = {}
 
-        def step(block, x, cache, training, mask):
+        def step(block, x, cache, training, *masks):
             if block in wanted:
-                weights[block.name] = block.attention_weights(x, mask)
-            return _step(block, x, cache, training, mask)
+                weights[block.name] = block.attention_weights(x, *masks)
+            return _step(block, x, cache, training, *masks)
 
         self._hidden_states(step, x, cache=None, training=False, mask=mask)
         return ops.stack([weights[block.name] for block in wanted])
@@ -290,21 +299,34 @@ class GPTModel(ExactTrainer, keras.Model):
         """Runs embedding, blocks, each by `step`, and last normalisation."""
         if not self.built:
             self.build((None, None))
+        starts = self._document_starts(x, cache, mask)
         x = self.embedding(x)
         if self.scale_embeddings:
             x = x * self.d_model**0.5
         if self.position in KINDS:
             start = None if cache is None else cache[0].lengths
-            x = self.positional_encoding(x, start=start)
+            x = self.positional_encoding(x, start=start, document_starts=starts)
         x = self.dropout(x, training=training)
         caches = []
         for index, block in enumerate(self.blocks):
             block_cache = None if cache is None else cache[index]
-            x, block_cache = step(block, x, block_cache, training, mask)
+            x, block_cache = step(block, x, block_cache, training, mask, starts)
             caches.append(block_cache)
         if self.norm_order == "pre":
             x = self.final_norm(x)
         return x, None if cache is None else tuple(caches)
+
+    def _document_starts(self, x, cache, mask):
+        """Returns where each token's document begins, None for one only."""
+        if self.document_separator_id is None:
+            return None
+        return document_starts(
+            x,
+            self.document_separator_id,
+            self.max_length,
+            mask=mask,
+            cache=None if cache is None else cache[0],
+        )
 
     def logits(self, hidden):
         """Projects states `(..., d_model)` onto the vocabulary, in float32."""
@@ -339,9 +361,15 @@ class GPTModel(ExactTrainer, keras.Model):
         """
         if max_length is None:
             max_length = self.max_length
-        return tuple(
+        caches = [
             block.make_cache(batch_size, max_length) for block in self.blocks
-        )
+        ]
+        if self.document_separator_id is not None:
+            starts = ops.zeros((batch_size,), dtype="int32")
+            caches = [
+                cache._replace(document_starts=starts) for cache in caches
+            ]
+        return tuple(caches)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -387,23 +415,36 @@ class GPTModel(ExactTrainer, keras.Model):
             "initializer_stddev": self.initializer_stddev,
             "vocab_multiple": self.vocab_multiple,
             "remat": self.remat,
+            "document_separator_id": self.document_separator_id,
         }
 
 
-def _step(block, x, cache, training, mask):
-    return block.step(x, cache, training, mask)
+def _step(block, x, cache, training, *masks):
+    return block.step(x, cache, training, *masks)
 
 
-def _step_computed_again(block, x, cache, training, mask):
+def _step_computed_again(block, x, cache, training, *masks):
     """Applies a block without keeping its activations for the gradients."""
     # Drawn outside: the second forward pass must drop what the first dropped.
     seeds = draw_seeds(block)
 
     def forward(x):
         with fixed_seeds(seeds):
-            return block.step(x, None, training, mask)[0]
+            return block.step(x, None, training, *masks)[0]
 
     return keras.remat(forward)(x), None
+
+
+def _check_separator(token_id, vocab_size: int):
+    if token_id is None:
+        return
+    is_integer = isinstance(token_id, int) and not isinstance(token_id, bool)
+    if not (is_integer and 0 <= token_id < vocab_size):
+        raise ValueError(
+            f"`document_separator_id` must be a token id in [0, vocab_size="
+            f"{vocab_size}), or None. Received: "
+            f"document_separator_id={token_id!r}"
+        )
 
 
 def _check_positive(**sizes: int):

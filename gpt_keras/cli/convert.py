@@ -9,6 +9,7 @@ KerasHub, or `kerashub:` and the name of a preset.
 
 import json
 import pathlib
+import sys
 
 from absl import flags
 
@@ -50,6 +51,7 @@ def main(values):
     with new_folder(values.to) as folder:
         model, tokenizer = read_model(values["from"].value, best=values.best)
         write_model(folder, model, tokenizer, values.format)
+    _note(model, values.format)
     print(values.to)
 
 
@@ -75,6 +77,17 @@ def write_model(folder, model, tokenizer, format: str) -> None:
             f"tokenizer of the kind {tokenizer.kind!r}"
         )
     _WRITERS[format](pathlib.Path(folder), model, tokenizer)
+
+
+def _note(model, format: str):
+    """Says what another format has no place for."""
+    if format != "gpt_keras" and model.document_separator_id is not None:
+        print(
+            f"(the format {format} has no document mask: there, tokens behind "
+            f"a token {model.document_separator_id} see what stands before "
+            "it, and positions go on. A single document is read as here.)",
+            file=sys.stderr,
+        )
 
 
 def _write_ours(folder, model, tokenizer):

@@ -87,6 +87,7 @@ def main(values):
         config,
         folder,
         vocab_size=tokenizer.vocab_size,
+        end_of_text_id=tokenizer.end_of_text_id,
         training_batches=training_batches,
         validation_batches=_validation_batches(config, splits),
         sample=_sampler(config, tokenizer),

@@ -37,6 +37,10 @@ class CausalSelfAttention(keras.layers.Layer):
         training: Whether to drop.
         mask: Boolean `(batch, length)`, True where there is a token.
             Positions without one are never attended to.
+        document_starts: `(batch, length)` int32, the place where the document
+            of each position begins: it looks no further back, and its
+            rotary position is counted from there. None means 0. See
+            `gpt_keras.layers.documents`.
 
     Raises:
         ValueError: `d_model` is not a multiple of `num_heads`, or `rotary`
@@ -99,10 +103,12 @@ class CausalSelfAttention(keras.layers.Layer):
             self.query_norm.build((None, None, None, self.head_dim))
             self.key_norm.build((None, None, None, self.head_dim))
 
-    def call(self, x, training=None, mask=None):
-        return self.step(x, training=training, mask=mask)[0]
+    def call(self, x, training=None, mask=None, document_starts=None):
+        return self.step(x, None, training, mask, document_starts)[0]
 
-    def step(self, x, cache=None, training=None, mask=None):
+    def step(
+        self, x, cache=None, training=None, mask=None, document_starts=None
+    ):
         """Attends within `x` and to what the cache holds.
 
         Args:
@@ -110,24 +116,27 @@ class CausalSelfAttention(keras.layers.Layer):
             cache: `KVCache` of the positions before, or None.
             training: Whether to drop.
             mask: Boolean `(batch, length)`, True where there is a token.
+            document_starts: As of the call; places are counted from the
+                beginning of the cache.
 
         Returns:
             The outputs `(batch, length, d_model)`, and the cache with the
             new positions (None without one).
         """
         start = None if cache is None else cache.lengths
-        query, key, value = self._project(x, start)
+        query, key, value = self._project(x, start, document_starts)
         if cache is None:
             visible = _visible(ops.shape(x)[1], mask)
         else:
-            cache = extend_cache(cache, key, value, mask)
+            cache = extend_cache(cache, key, value, mask, document_starts)
             key = ops.cast(cache.keys, x.dtype)
             value = ops.cast(cache.values, x.dtype)
             visible = _visible_in_cache(cache, start, ops.shape(x)[1])
+        visible = _within_documents(visible, document_starts)
         weights = self._weights(query, key, visible)
         return self._gather(weights, value, training), cache
 
-    def attention_weights(self, x, mask=None):
+    def attention_weights(self, x, mask=None, document_starts=None):
         """Returns what each position of `x` gathers from which.
 
         They are those of `step` without a cache and without dropout, before
@@ -136,14 +145,17 @@ class CausalSelfAttention(keras.layers.Layer):
         Args:
             x: `(batch, length, d_model)`.
             mask: Boolean `(batch, length)`, True where there is a token.
+            document_starts: As of the call.
 
         Returns:
             `(batch, num_heads, length, length)` float32, a row for each
             position that looks; its columns, those looked at, sum to 1, also
             where the mask leaves it nothing to see.
         """
-        query, key, _ = self._project(x, start=None)
-        return self._weights(query, key, _visible(ops.shape(x)[1], mask))
+        query, key, _ = self._project(x, None, document_starts)
+        visible = _visible(ops.shape(x)[1], mask)
+        visible = _within_documents(visible, document_starts)
+        return self._weights(query, key, visible)
 
     def make_cache(self, batch_size, max_length: int) -> KVCache:
         """Returns an empty cache for `max_length` positions."""
@@ -155,7 +167,7 @@ class CausalSelfAttention(keras.layers.Layer):
             self.compute_dtype,
         )
 
-    def _project(self, x, start):
+    def _project(self, x, start, document_starts):
         """Returns queries, keys, values `(batch, heads, length, head_dim)`."""
         batch, length, _ = ops.shape(x)
         fused = ops.reshape(
@@ -166,7 +178,7 @@ class CausalSelfAttention(keras.layers.Layer):
         if self.qk_norm:
             query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
-            positions = token_positions(length, start)
+            positions = token_positions(length, start, document_starts)
             query, key = rotate(query, positions), rotate(key, positions)
         return query, key, value
 
@@ -235,6 +247,15 @@ def _visible_in_cache(cache: KVCache, start, length):
     keys = ops.arange(cache.max_length, dtype="int32")
     queries = token_positions(length, start)
     return keys[None, None, None, :] <= queries[:, None, :, None]
+
+
+def _within_documents(visible, document_starts):
+    """Hides the keys before each query's document, if it is told."""
+    if document_starts is None:
+        return visible
+    # Documents don't overlap: what is seen of them is one run of places.
+    keys = ops.arange(ops.shape(visible)[-1], dtype="int32")
+    return visible & (keys >= document_starts[:, None, :, None])
 
 
 def _check_heads(d_model: int, num_heads: int, rotary: bool):

@@ -51,6 +51,7 @@ class DecoderBlock(keras.layers.Layer):
         x: `(batch, length, d_model)`.
         training: Whether to drop.
         mask: Boolean `(batch, length)`, True where there is a token.
+        document_starts: As of `CausalSelfAttention`.
 
     Raises:
         ValueError: An option is not one of those named above.
@@ -126,15 +127,19 @@ class DecoderBlock(keras.layers.Layer):
         self.attention_norm.build(input_shape)
         self.feed_forward_norm.build(input_shape)
 
-    def call(self, x, training=None, mask=None):
-        return self.step(x, training=training, mask=mask)[0]
+    def call(self, x, training=None, mask=None, document_starts=None):
+        return self.step(x, None, training, mask, document_starts)[0]
 
-    def step(self, x, cache=None, training=None, mask=None):
+    def step(
+        self, x, cache=None, training=None, mask=None, document_starts=None
+    ):
         """Applies the block; arguments and results as the attention's."""
 
         def attend(y):
             nonlocal cache
-            y, cache = self.attention.step(y, cache, training, mask)
+            y, cache = self.attention.step(
+                y, cache, training, mask, document_starts
+            )
             return self.attention_dropout(y, training=training)
 
         def feed_forward(y):
@@ -145,11 +150,11 @@ class DecoderBlock(keras.layers.Layer):
         x = self._residual(x, feed_forward, self.feed_forward_norm)
         return x, cache
 
-    def attention_weights(self, x, mask=None):
+    def attention_weights(self, x, mask=None, document_starts=None):
         """As the attention's, for the block's own `x`."""
         if self.norm_order == "pre":
             x = self.attention_norm(x)
-        return self.attention.attention_weights(x, mask)
+        return self.attention.attention_weights(x, mask, document_starts)
 
     @property
     def projections(self) -> tuple[AdaptedDense, ...]:

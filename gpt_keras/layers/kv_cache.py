@@ -18,11 +18,14 @@ class KVCache(NamedTuple):
         values: `(batch, num_heads, max_length, head_dim)`.
         lengths: `(batch,)` int32, the positions of each row that are filled.
             What stands at later positions is never read.
+        document_starts: `(batch,)` int32, where the document begins that each
+            row is in; `()` where documents are not told apart.
     """
 
     keys: Any
     values: Any
     lengths: Any
+    document_starts: Any = ()
 
     @property
     def max_length(self) -> int:
@@ -42,7 +45,9 @@ def empty_cache(
     )
 
 
-def extend_cache(cache: KVCache, keys, values, mask=None) -> KVCache:
+def extend_cache(
+    cache: KVCache, keys, values, mask=None, document_starts=None
+) -> KVCache:
     """Writes new positions behind the filled ones of every row.
 
     Args:
@@ -51,6 +56,8 @@ def extend_cache(cache: KVCache, keys, values, mask=None) -> KVCache:
         values: `(batch, num_heads, length, head_dim)`, the new values.
         mask: Boolean `(batch, length)`, True where there is a token; the
             tokens of a row stand at its left. None means all are tokens.
+        document_starts: `(batch, length)` int32, where the document of each
+            new position begins, or None.
 
     Returns:
         The cache with `lengths` grown by each row's number of tokens. A row
@@ -64,10 +71,15 @@ def extend_cache(cache: KVCache, keys, values, mask=None) -> KVCache:
         new = ops.cast(ops.reshape(new, (-1, head_dim)), old.dtype)
         return ops.scatter_update(old, indices, new)
 
+    started = cache.document_starts
+    if document_starts is not None:
+        # It never falls along a row, so that the last one is the largest.
+        started = ops.max(document_starts, axis=-1, initial=0)
     return KVCache(
         keys=write(cache.keys, keys),
         values=write(cache.values, values),
         lengths=cache.lengths + added,
+        document_starts=started,
     )
 
 

@@ -22,8 +22,10 @@ class PositionalEncoding(keras.layers.Layer):
 
     Call arguments:
         x: `(batch, length, d_model)`, embeddings.
-        start: `(batch,)` int32, the position of each row's first embedding;
+        start: `(batch,)` int32, the place of each row's first embedding;
             None means 0.
+        document_starts: `(batch, length)` int32, the place from which each
+            embedding's position is counted; None means 0.
 
     Raises:
         ValueError: `kind` is unknown, a size is not positive, or `length`
@@ -70,20 +72,21 @@ class PositionalEncoding(keras.layers.Layer):
                 autocast=False,
             )
 
-    def call(self, x, start=None):
+    def call(self, x, start=None, document_starts=None):
         length = ops.shape(x)[1]
         if isinstance(length, int) and length > self.max_length:
             raise ValueError(
                 "A sequence must not be longer than `max_length`. Received: "
                 f"length={length}, max_length={self.max_length}"
             )
-        return x + ops.cast(self._rows(length, start), x.dtype)
+        rows = self._rows(length, start, document_starts)
+        return x + ops.cast(rows, x.dtype)
 
-    def _rows(self, length, start):
+    def _rows(self, length, start, document_starts):
         """Returns the encoding, `(length, d_model)` or one for each row."""
-        if self.kind == "learned" and start is None:
+        if self.kind == "learned" and start is None and document_starts is None:
             return self.table[:length]
-        positions = token_positions(length, start)
+        positions = token_positions(length, start, document_starts)
         if self.kind == "learned":
             return ops.take(self.table, positions, axis=0)
         return sinusoid(positions, self.d_model)
@@ -101,10 +104,19 @@ class PositionalEncoding(keras.layers.Layer):
         }
 
 
-def token_positions(length, start=None):
-    """Returns the positions `(length,)`, or `(batch, length)` from `start`."""
+def token_positions(length, start=None, document_starts=None):
+    """Returns the positions of tokens, `(length,)` or `(batch, length)` int32.
+
+    Args:
+        length: The number of tokens.
+        start: `(batch,)`, the place of each row's first token; None means 0.
+        document_starts: `(batch, length)`, the place from which each token's
+            position is counted; None means 0.
+    """
     positions = ops.arange(length, dtype="int32")
-    return positions if start is None else start[:, None] + positions[None]
+    if start is not None:
+        positions = start[:, None] + positions[None]
+    return positions if document_starts is None else positions - document_starts
 
 
 def sinusoid(positions, d_model: int):

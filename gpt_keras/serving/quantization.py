@@ -139,8 +139,8 @@ class _Int8Positions(keras.layers.Layer):
     def build(self, input_shape):
         self.matrix.build()
 
-    def call(self, x, start=None):
-        positions = token_positions(tf.shape(x)[1], start)
+    def call(self, x, start=None, document_starts=None):
+        positions = token_positions(tf.shape(x)[1], start, document_starts)
         return x + self.matrix.lookup(positions)
 
 

@@ -52,27 +52,54 @@ def check_free(model_dir, config, vocab_size: int) -> None:
         )
 
 
-def claim(model_dir, config, vocab_size: int) -> None:
+def claim(
+    model_dir, config, vocab_size: int, end_of_text_id: int | None = None
+) -> None:
     """Makes a folder that is free into that of this run.
 
     Args:
         model_dir: The folder, made if need be.
         config: The `TrainConfig` of the run.
         vocab_size: Of the model.
+        end_of_text_id: As of `model_arguments`.
 
     Raises:
-        ValueError: As `check_free`.
+        ValueError: As `check_free` and `model_arguments`.
         OSError: It can't be made or written.
     """
     check_free(model_dir, config, vocab_size)
     path = pathlib.Path(model_dir) / CONFIG
     content = {
         "format": 1,
-        "model": {"vocab_size": vocab_size, **config.model_arguments()},
+        "model": model_arguments(config, vocab_size, end_of_text_id),
         "training": dataclasses.asdict(config),
     }
     if not path.exists() or _read(path) != content:
         write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def model_arguments(
+    config, vocab_size: int, end_of_text_id: int | None = None
+) -> dict:
+    """Returns the arguments of `GPTModel` that a folder keeps.
+
+    Args:
+        config: The `TrainConfig` of the run.
+        vocab_size: Of the tokenizer.
+        end_of_text_id: Of the tokenizer; for `config.document_mask` alone.
+
+    Raises:
+        ValueError: `config.document_mask` finds no `end_of_text_id`.
+    """
+    arguments = {"vocab_size": vocab_size, **config.model_arguments()}
+    if not config.document_mask:
+        return arguments
+    if end_of_text_id is None:
+        raise ValueError(
+            "`document_mask` needs the `end_of_text_id` of the tokenizer. "
+            "Received: end_of_text_id=None"
+        )
+    return {**arguments, "document_separator_id": end_of_text_id}
 
 
 def load_model(

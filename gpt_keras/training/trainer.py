@@ -41,6 +41,7 @@ def train(
     model_dir,
     *,
     vocab_size: int,
+    end_of_text_id: int | None = None,
     training_batches: Callable[[int, int], tf.data.Dataset],
     validation_batches: tf.data.Dataset | None = None,
     sample: Callable[[keras.Model], str] | None = None,
@@ -57,6 +58,7 @@ def train(
         config: `TrainConfig`.
         model_dir: The model folder.
         vocab_size: Of the tokenizer.
+        end_of_text_id: Of the tokenizer; for `config.document_mask` alone.
         training_batches: Takes the first step and a number of steps, and
             gives the batches of those steps.
         validation_batches: Batches of the contract triple, or None.
@@ -71,18 +73,20 @@ def train(
         The model, and whether the run came to its last step.
 
     Raises:
-        ValueError: The folder holds another run, or the batch can't be spread
-            evenly over the replicas and microbatches.
+        ValueError: The folder holds another run, the batch can't be spread
+            evenly over the replicas and microbatches, or
+            `config.document_mask` finds no `end_of_text_id`.
         SkippedTooOften: Too many steps had to be left out.
         OSError: The folder can't be written.
     """
     strategy = strategy or tf.distribute.get_strategy()
     _check_replicas(config, strategy.num_replicas_in_sync)
+    arguments = model_folder.model_arguments(config, vocab_size, end_of_text_id)
     profiled = parse_range(config.profile)
     model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
     with strategy.scope():
-        model = _make_model(config, vocab_size, folder, load_weights)
+        model = _make_model(config, arguments, folder, load_weights)
         checkpoint = TrainingCheckpoint(
             folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
         )
@@ -91,7 +95,7 @@ def train(
             load_weights(config.init_from, model)
             model.step_state.restart_averages()
     # Not before all of it could be made: a mistaken option is no claim.
-    model_folder.claim(model_dir, config, vocab_size)
+    model_folder.claim(model_dir, config, vocab_size, end_of_text_id)
     if config.lora_rank:
         model_folder.keep_base(model, model_dir)
     losses = logged(folder, "val_loss", first_step)
@@ -247,15 +251,10 @@ def _explain(folder, training_batches, step: int, text: str) -> str:
     )
 
 
-def _make_model(config, vocab_size: int, model_dir, load_weights) -> GPTModel:
+def _make_model(config, arguments, model_dir, load_weights) -> GPTModel:
     """Returns the model, its weights and the optimizer's slots made."""
     keras.utils.set_random_seed(config.seed)
-    model = GPTModel(
-        vocab_size,
-        **config.model_arguments(),
-        remat=config.remat,
-        dtype=config.dtype,
-    )
+    model = GPTModel(**arguments, remat=config.remat, dtype=config.dtype)
     model.build((None, config.max_length))
     if config.lora_rank:
         model_folder.begin_adapters(model, model_dir, config, load_weights)

@@ -64,6 +64,9 @@ def check_same(model, arguments: dict, where: str) -> None:
     free = [*_FREE]
     if config["position"] != "learned":
         free.append("max_length")  # no weight depends on it
+    if arguments.get("document_separator_id") is None:
+        # What was learned without may go on with it; the reverse is refused.
+        free.append("document_separator_id")
     differences = [
         f"{name}: {value!r} there, {config[name]!r} here"
         for name, value in arguments.items()

@@ -23,6 +23,16 @@ def test_there_and_back_is_the_same_bit_for_bit(tmp_path, format, capsys):
     assert tokenizer.fingerprint == tiny_tokenizer().fingerprint
 
 
+def test_a_document_mask_is_kept_by_our_format_alone(tmp_path, capsys):
+    source = write(tmp_path / "a", "gpt_keras", document_separator_id=0)
+    run_convert(source, tmp_path / "b")
+    assert not capsys.readouterr().err
+    assert read_model(tmp_path / "b")[0].document_separator_id == 0
+    run_convert(tmp_path / "b", tmp_path / "c", "--format=hugging_face")
+    assert "no document mask" in capsys.readouterr().err
+    assert read_model(tmp_path / "c")[0].document_separator_id is None
+
+
 def test_a_refusal_leaves_nothing(tmp_path, model_dir):
     with pytest.raises(ValueError) as error:
         run_convert(model_dir, tmp_path / "to", "--format=hugging_face")

@@ -12,6 +12,7 @@ from gpt_keras.training.checkpoint import TrainingCheckpoint
 from gpt_keras.training.model_folder import claim
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.model_folder import load_weights
+from gpt_keras.training.model_folder import model_arguments
 from gpt_keras.training.model_folder import save_model
 from gpt_keras.training.trainer import _make_model
 
@@ -22,7 +23,7 @@ CONFIG = TrainConfig(
 
 def _trained(folder, config=CONFIG):
     claim(folder, config, 30)
-    model = _make_model(config, 30, folder, None)
+    model = _make_model(config, model_arguments(config, 30), folder, None)
     TrainingCheckpoint(folder / "checkpoints", model).save(1, 0.0)
     return model
 
@@ -47,11 +48,26 @@ def test_a_folder_belongs_to_one_configuration(tmp_path):
         claim(tmp_path, CONFIG, 31)
 
 
+def test_a_document_mask_is_of_the_model_and_may_not_change(tmp_path):
+    config = dataclasses.replace(CONFIG, document_mask=True)
+    with pytest.raises(ValueError, match="needs the `end_of_text_id`"):
+        claim(tmp_path, config, 30)
+    claim(tmp_path, config, 30, end_of_text_id=7)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert saved["model"]["document_separator_id"] == 7
+    with pytest.raises(ValueError, match="document_mask: True there, False"):
+        claim(tmp_path, CONFIG, 30, end_of_text_id=7)
+    plain = tmp_path / "plain"
+    claim(plain, CONFIG, 30, end_of_text_id=7)
+    saved = json.loads((plain / "config.json").read_text())
+    assert "document_separator_id" not in saved["model"]
+
+
 def _longer(folder, step, steps, **settings):
     """Claims a run of 100 steps, and again as one of `steps`."""
     config = dataclasses.replace(CONFIG, steps=100, warmup_steps=10, **settings)
     claim(folder, config, 30)
-    model = _make_model(config, 30, folder, None)
+    model = _make_model(config, model_arguments(config, 30), folder, None)
     TrainingCheckpoint(folder / "checkpoints", model).save(step, 0.0)
     claim(folder, dataclasses.replace(config, steps=steps), 30)
     return json.loads((folder / "config.json").read_text())["training"]
@@ -93,7 +109,7 @@ def test_a_run_may_not_grow_in_its_decay(
 def test_the_best_weights_and_the_averages_come_back(tmp_path):
     config = dataclasses.replace(CONFIG, ema_decay=0.5)
     claim(tmp_path, config, 30)
-    model = _make_model(config, 30, tmp_path, None)
+    model = _make_model(config, model_arguments(config, 30), tmp_path, None)
     checkpoint = TrainingCheckpoint(tmp_path / "checkpoints", model)
     kernel = model.final_layer.kernel
     best = kernel.numpy()

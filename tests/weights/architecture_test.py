@@ -31,6 +31,16 @@ def test_each_argument_that_differs_is_named():
     assert "dff" not in text and "rate" not in text
 
 
+def test_what_was_learned_without_a_document_mask_may_go_on_with_one():
+    masked = _model(document_separator_id=3)
+    check_same(masked, _model().get_config() | {"name": masked.name}, "there")
+    check_same(masked, {"d_model": 8}, "there")  # a format without masks
+    for model, here in ((_model(), None), (_model(document_separator_id=4), 4)):
+        message = f"document_separator_id: 3 there, {here} here"
+        with pytest.raises(ValueError, match=message):
+            check_same(model, {"document_separator_id": 3}, "there")
+
+
 def test_a_padded_vocabulary_is_no_gpt2():
     check_expressible(_model(), "hugging_face")
     with pytest.raises(ValueError, match="vocab_multiple is 64, and always 1"):
