@@ -43,6 +43,15 @@ class TrainConfig:
         "GPT-2's two files.",
     )
     vocab_size: int = _field(1024, "Vocabulary of a trained byte_pair.")
+    batching: str = _field(
+        "packed",
+        "`packed`: windows of --max_length tokens, whatever documents they "
+        "have; `length_buckets`: a document in a row, with others about as "
+        "long.",
+    )
+    num_buckets: int = _field(
+        8, "Widths of batches, with --batching=length_buckets."
+    )
     validation_fraction: float = _field(0.1, "Share kept for validation.")
     split_by: str = _field(
         "position", "`position`: the end of the corpus; `document`: by hash."
@@ -96,7 +105,11 @@ class TrainConfig:
         "doesn't depend on it yet.",
         may_change=True,  # the model folder compares the schedules
     )
-    batch_size: int = _field(32, "Windows in a step, over all replicas.")
+    batch_size: int = _field(
+        32,
+        "Windows in a step, over all replicas. With --batching=length_buckets "
+        "of rows as long as --max_length; of shorter ones there are more.",
+    )
     learning_rate: float = _field(1e-3, "Peak, after the warm-up.")
     min_learning_rate: float | None = _field(
         None, "At the last step. By itself a tenth of the peak."
@@ -284,12 +297,14 @@ _STEP_FIELDS = (
 )
 # The choices of the fields that name one.
 _CHOICES = {
+    "batching": ("packed", "length_buckets"),
     "schedule": ("cosine", "linear", "trapezoid", "constant"),
     "optimizer": ("adamw", "muon"),
 }
 _POSITIVE = (
     "steps",
     "batch_size",
+    "num_buckets",
     "log_every",
     "keep_checkpoints",
     "microbatches",

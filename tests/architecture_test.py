@@ -16,7 +16,8 @@ DATA = """
     text.gpt2_folder text.tokenizer text.tokenizer_training
     data.text_decoding data.sources data.splitting data.packing
     data.token_manifest data.token_store data.token_store_writing
-    data.preparation data.pipeline
+    data.preparation data.pipeline data.document_spans data.bucket_widths
+    data.length_buckets data.document_batches
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
@@ -55,7 +56,7 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
-    cli.safety cli.train cli.generate cli.export cli.detection
+    cli.safety cli.batching cli.train cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program

@@ -16,8 +16,8 @@ from absl import flags
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import model_source
 from gpt_keras.cli import program
+from gpt_keras.cli.batching import make_batches
 from gpt_keras.config import TrainConfig
-from gpt_keras.data import pipeline
 from gpt_keras.data import sources
 from gpt_keras.data.preparation import bytes_per_token
 from gpt_keras.data.preparation import prepare
@@ -65,18 +65,7 @@ def main(values):
     splits = {name: store.split(name) for name in store.split_names}
     for name, split in splits.items():
         print(f"{name}: {split.num_tokens:,} tokens")
-
-    def training_batches(first_step, num_steps):
-        return pipeline.training_batches(
-            splits["train"],
-            length=config.max_length,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start_step=first_step,
-            num_steps=num_steps,
-        )
-
-    training_batches(0, 1)  # a corpus that is too short is told now
+    batches = make_batches(config, splits)
     check_free(folder, config, tokenizer.vocab_size)
     tokenizer.save(folder)
     write_atomically(
@@ -88,12 +77,13 @@ def main(values):
         folder,
         vocab_size=tokenizer.vocab_size,
         end_of_text_id=tokenizer.end_of_text_id,
-        training_batches=training_batches,
-        validation_batches=_validation_batches(config, splits),
+        training_batches=batches.training,
+        validation_batches=batches.validation,
         sample=_sampler(config, tokenizer),
         bytes_per_token=bytes_per_token(
             splits.get("validation", splits["train"]), tokenizer
         ),
+        tokens_per_batch=batches.tokens_per_batch,
         load_weights=model_source.load_weights,
         strategy=strategy,
     )
@@ -138,17 +128,6 @@ def _tokenizer_of(folder: pathlib.Path):
             f"Received: tokenizer={str(folder)!r}, which is none."
         )
     return read_gpt2_folder(folder) or load_tokenizer(folder)
-
-
-def _validation_batches(config: TrainConfig, splits):
-    if "validation" not in splits:
-        return None
-    return pipeline.validation_batches(
-        splits["validation"],
-        length=config.max_length,
-        batch_size=config.batch_size,
-        max_batches=config.validation_batches or None,
-    )
 
 
 def _sampler(config: TrainConfig, tokenizer):

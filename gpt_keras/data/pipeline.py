@@ -69,7 +69,7 @@ def training_batches(
     indices = tf.data.Dataset.range(first, last).batch(
         batch_size, drop_remainder=True
     )
-    return _read_batches(indices.map(starts), read, (batch_size, length))
+    return read_batches(indices.map(starts), read, (batch_size, length))
 
 
 def validation_batches(
@@ -122,7 +122,7 @@ def validation_batches(
     windows = tf.data.Dataset.range(num_batches * batch_size).batch(
         batch_size, drop_remainder=True
     )
-    return _read_batches(windows, read, (batch_size, length))
+    return read_batches(windows, read, (batch_size, length))
 
 
 def _check_positive(**sizes: int) -> None:
@@ -131,7 +131,7 @@ def _check_positive(**sizes: int) -> None:
             raise ValueError(f"`{name}` must be positive. Received: {size}.")
 
 
-def _read_batches(places: tf.data.Dataset, read, shape) -> tf.data.Dataset:
+def read_batches(places: tf.data.Dataset, read, shape) -> tf.data.Dataset:
     """Maps `read` over batches of positions, with static shapes and options."""
 
     def fetch(positions):

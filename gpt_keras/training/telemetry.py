@@ -17,13 +17,13 @@ class Workload:
     """What a step has to do, for the figures of the log.
 
     Attributes:
-        tokens: Of a global batch.
+        tokens: Of a global batch, without padding, on average.
         flops_per_token: The model's arithmetic, forward and backward.
         peak_flops: Operations per second of all devices together.
         bytes_per_token: UTF-8 bytes of text per token; None: not known.
     """
 
-    tokens: int
+    tokens: float
     flops_per_token: float = 0.0
     peak_flops: float = math.inf
     bytes_per_token: float | None = None

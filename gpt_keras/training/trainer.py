@@ -46,6 +46,7 @@ def train(
     validation_batches: tf.data.Dataset | None = None,
     sample: Callable[[keras.Model], str] | None = None,
     bytes_per_token: float | None = None,
+    tokens_per_batch: float | None = None,
     load_weights: Callable[[str, GPTModel], None] = model_folder.load_weights,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[GPTModel, bool]:
@@ -65,6 +66,8 @@ def train(
         sample: Takes the model and writes a text, or None.
         bytes_per_token: UTF-8 bytes of the text per token, for the bits per
             byte of the log; None leaves them out.
+        tokens_per_batch: How many there are on average, for the speed in the
+            log; None: as many as fit into a batch of windows.
         load_weights: Gives a built model the weights that `config.init_from`
             names.
         strategy: From `choose_strategy`; None for the one in force.
@@ -111,7 +114,7 @@ def train(
         first_step,
         checkpoint,
         RunLog(folder, first_step),
-        _workload(config, model, bytes_per_token),
+        _workload(config, model, bytes_per_token, tokens_per_batch),
         StopSignals(),
     )
     with run.stop:
@@ -211,7 +214,7 @@ def _execution(config, model, profiled) -> Execution:
     )
 
 
-def _workload(config, model, bytes_per_token) -> Workload:
+def _workload(config, model, bytes_per_token, tokens) -> Workload:
     replicas = model.distribute_strategy.num_replicas_in_sync
     if config.peak_teraflops:
         peak = config.peak_teraflops * 1e12
@@ -222,7 +225,7 @@ def _workload(config, model, bytes_per_token) -> Workload:
     else:
         peak = peak_flops(config.dtype)
     return Workload(
-        tokens=config.batch_size * config.max_length,
+        tokens=tokens or config.batch_size * config.max_length,
         flops_per_token=training_flops_per_token(model, config.max_length),
         peak_flops=peak * replicas,
         bytes_per_token=bytes_per_token,
