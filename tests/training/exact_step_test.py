@@ -34,6 +34,7 @@ PARITY = {
         1e-5,
         {"lora_rank": 4, "microbatches": 2, "ema_decay": 0.9, "rows": 61},
     ),
+    "documents": (2, 1e-5, {"documents": True, "microbatches": 2}),
     # 11 bits: rounding differs between one sum and two.
     "float16": (2, 2e-3, {"dtype": "mixed_float16", "spike_sigmas": 6.0}),
 }

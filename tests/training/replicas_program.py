@@ -7,9 +7,12 @@ from forked_runs import fork_each
 from step_losses import StepLosses
 
 from gpt_keras import GPTModel
+from gpt_keras.data.document_batches import DocumentBatches
+from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.layers.lora import enable_lora
 from gpt_keras.training.strategy import choose_strategy
 
+SEPARATOR = 0
 OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(
         1e-2, weight_decay=0.1, global_clipnorm=0.05
@@ -31,6 +34,17 @@ def batches(bad_step, rows=64):
     return tf.data.Dataset.from_tensor_slices(data).batch(8)
 
 
+def document_batches():
+    """Batches of two shapes, some with rows of padding only."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 16, 40)
+    ids = rng.integers(1, 50, sizes.sum() + len(sizes))
+    ids[np.cumsum(sizes)] = SEPARATOR
+    split = TokenSplit.from_array(ids, vocab_size=50, end_of_text_id=SEPARATOR)
+    documents = DocumentBatches(split, length=12, batch_size=8, num_buckets=2)
+    return documents.epoch()
+
+
 def main(
     replicas=1,
     optimizer="adamw",
@@ -40,20 +54,32 @@ def main(
     rows=64,
     dtype="float32",
     lora_rank=0,
+    documents=False,
     **options,
 ):
     """Trains two epochs; returns losses, an evaluation and a weight."""
     strategy = choose_strategy(replicas)
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = GPTModel(50, 16, 2, 32, 12, rate, num_layers=2, dtype=dtype)
+        model = GPTModel(
+            50,
+            16,
+            2,
+            32,
+            12,
+            rate,
+            num_layers=2,
+            dtype=dtype,
+            document_separator_id=SEPARATOR if documents else None,
+        )
         model.build((None, 12))
         if lora_rank:
             enable_lora(model, lora_rank, seed=0)
         if loss:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(OPTIMIZERS[optimizer](), loss=loss, **options)
-    data, steps = batches(bad_step, rows), StepLosses()
+    data = document_batches() if documents else batches(bad_step, rows)
+    steps = StepLosses()
     model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[steps])
     return {
         "losses": steps.losses,
