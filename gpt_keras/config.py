@@ -45,9 +45,9 @@ class TrainConfig:
     vocab_size: int = _field(1024, "Vocabulary of a trained byte_pair.")
     batching: str = _field(
         "packed",
-        "`packed`: windows of --max_length tokens, whatever documents they "
-        "have; `length_buckets`: a document in a row, with others about as "
-        "long.",
+        "`packed`: windows of --max_length tokens, cut anywhere; "
+        "`length_buckets`: a document in a row, with others about as long; "
+        "`best_fit`: in a row as many documents as fit.",
     )
     num_buckets: int = _field(
         8, "Widths of batches, with --batching=length_buckets."
@@ -297,7 +297,7 @@ _STEP_FIELDS = (
 )
 # The choices of the fields that name one.
 _CHOICES = {
-    "batching": ("packed", "length_buckets"),
+    "batching": ("packed", "length_buckets", "best_fit"),
     "schedule": ("cosine", "linear", "trapezoid", "constant"),
     "optimizer": ("adamw", "muon"),
 }

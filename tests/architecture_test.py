@@ -16,8 +16,8 @@ DATA = """
     text.gpt2_folder text.tokenizer text.tokenizer_training
     data.text_decoding data.sources data.splitting data.packing
     data.token_manifest data.token_store data.token_store_writing
-    data.preparation data.pipeline data.document_spans data.bucket_widths
-    data.length_buckets data.document_batches
+    data.preparation data.pipeline data.document_spans data.batch_layout
+    data.bucket_widths data.length_buckets data.best_fit data.document_batches
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache

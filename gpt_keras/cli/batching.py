@@ -34,10 +34,8 @@ def make_batches(config, splits) -> RunBatches:
     Raises:
         ValueError: A split is too short.
     """
-    make = {"packed": _windows, "length_buckets": _documents}
-    return make[config.batching](
-        config, splits, config.validation_batches or None
-    )
+    make = _windows if config.batching == "packed" else _documents
+    return make(config, splits, config.validation_batches or None)
 
 
 def _windows(config, splits, max_batches) -> RunBatches:
@@ -69,6 +67,7 @@ def _documents(config, splits, max_batches) -> RunBatches:
             split,
             length=config.max_length,
             batch_size=config.batch_size,
+            arrangement=config.batching,
             num_buckets=config.num_buckets,
             seed=config.seed,
         )
@@ -82,5 +81,5 @@ def _documents(config, splits, max_batches) -> RunBatches:
     return RunBatches(
         documents["train"].steps,
         validation,
-        documents["train"].buckets.tokens_per_batch,
+        documents["train"].plan.tokens_per_batch,
     )

@@ -1,32 +1,36 @@
-"""The documents of a split in, batches of similar lengths for `fit` out."""
+"""The documents of a split in, batches of whole documents for `fit` out."""
 
-import numpy as np
 import tensorflow as tf
 
+from gpt_keras.data.batch_layout import read_layout
+from gpt_keras.data.best_fit import BestFitRows
 from gpt_keras.data.document_spans import document_spans
-from gpt_keras.data.document_spans import read_spans
 from gpt_keras.data.length_buckets import LengthBuckets
-from gpt_keras.data.packing import to_batch
 from gpt_keras.data.pipeline import read_batches
 from gpt_keras.data.token_store import TokenSplit
 
+ARRANGEMENTS = ("length_buckets", "best_fit")
+
 
 class DocumentBatches:
-    """Batches in which each row is a document, or a piece of a long one.
+    """Batches whose rows begin where documents do.
 
-    A row begins with the separator, and the separator behind the document is
-    its last label; padding has weight 0. Widths, rows and order are those of
-    `LengthBuckets`.
+    A document begins with the separator, and the separator behind it is its
+    last label; padding has weight 0.
 
     Args:
         split: The tokens. It is read once, to find the documents.
         length: Longer documents are cut into pieces of this many tokens.
         batch_size: Rows of a batch as wide as that, over all replicas.
-        num_buckets: The most widths.
+        arrangement: `"length_buckets"`: a document in a row, with others about
+            as long (`LengthBuckets`); `"best_fit"`: as many as fit into rows
+            of `length` (`BestFitRows`).
+        num_buckets: The most widths of `"length_buckets"`.
         seed: Draws the order.
 
     Raises:
-        ValueError: As `document_spans` and `LengthBuckets`.
+        ValueError: As `document_spans` and the two, or there is no such
+            arrangement.
 
     Example:
         >>> documents = DocumentBatches(
@@ -40,25 +44,32 @@ class DocumentBatches:
         *,
         length: int,
         batch_size: int,
+        arrangement: str = "length_buckets",
         num_buckets: int = 8,
         seed: int = 0,
     ):
+        if arrangement not in ARRANGEMENTS:
+            raise ValueError(
+                f"`arrangement` must be one of {ARRANGEMENTS}. Received: "
+                f"arrangement={arrangement!r}."
+            )
         self._split = split
         self._spans = document_spans(split, length)
-        self.buckets = LengthBuckets(
-            self._spans.counts,
-            length=length,
-            batch_size=batch_size,
-            num_buckets=num_buckets,
-            seed=seed,
-        )
+        counts, is_first, _ = self._spans[1:]
+        sizes = {"length": length, "batch_size": batch_size, "seed": seed}
+        if arrangement == "best_fit":
+            self.plan = BestFitRows(counts, is_first, **sizes)
+        else:
+            self.plan = LengthBuckets(counts, num_buckets=num_buckets, **sizes)
+        shapes = self.plan.shapes
+        self._shape = shapes[0] if len(shapes) == 1 else (None, None)
 
     def steps(self, start_step: int, num_steps: int) -> tf.data.Dataset:
         """Batches `start_step` to `start_step + num_steps` of a run.
 
         Returns:
-            A dataset of known length, without state. Of its shapes the rank
-            alone is static.
+            A dataset of known length, without state. Its shapes are static
+            where there is only one.
 
         Raises:
             ValueError: A number is negative.
@@ -69,27 +80,22 @@ class DocumentBatches:
                 f"Received: start_step={start_step}, num_steps={num_steps}."
             )
         steps = tf.data.Dataset.range(start_step, start_step + num_steps)
-        return read_batches(steps, self._read, (None, None))
+        return read_batches(steps, self._read, self._shape)
 
     def epoch(self, max_batches: int | None = None) -> tf.data.Dataset:
         """Every document once, or as many batches of them, for validation."""
-        count = self.buckets.num_batches
+        count = self.plan.num_batches
         return self.steps(0, min(count, max_batches or count))
 
     def description(self) -> str:
         """Says in a line how documents and padding come out."""
-        buckets, spans = self.buckets, self._spans
-        shapes = ", ".join(f"{rows}×{width}" for rows, width in buckets.shapes)
+        plan, spans = self.plan, self._spans
+        shapes = ", ".join(f"{rows}×{width}" for rows, width in plan.shapes)
         return (
-            f"{len(spans.counts):,} rows of documents ({spans.num_cut:,} of "
-            f"which are cut) in {buckets.num_batches:,} batches an epoch "
-            f"of {shapes}; {buckets.padding_share:.1%} padding"
+            f"{int(spans.is_first.sum()):,} documents ({spans.num_cut:,} of "
+            f"them cut) in {plan.num_batches:,} batches an epoch of {shapes}; "
+            f"{plan.padding_share:.1%} padding"
         )
 
     def _read(self, step):
-        width, rows = self.buckets.batch(step)
-        counts = np.where(rows < 0, 0, self._spans.counts[rows])
-        tokens = read_spans(
-            self._split, self._spans.starts[rows], counts, width
-        )
-        return to_batch(tokens, counts)
+        return read_layout(self._split, self._spans, self.plan.layout(step))

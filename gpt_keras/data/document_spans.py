@@ -19,11 +19,14 @@ class DocumentSpans(NamedTuple):
     Attributes:
         starts: `(n,)` int64, the place of each one's first token.
         counts: `(n,)` int64, how many labels it has: the tokens that follow.
+        is_first: `(n,)` boolean, whether it begins with the separator, and
+            not where another piece of the document ended.
         num_cut: How many documents are in several pieces.
     """
 
     starts: np.ndarray
     counts: np.ndarray
+    is_first: np.ndarray
     num_cut: int
 
 
@@ -64,32 +67,26 @@ def document_spans(split: TokenSplit, length: int) -> DocumentSpans:
     return DocumentSpans(
         starts=np.repeat(borders[:-1], pieces) + offsets,
         counts=np.minimum(np.repeat(counts, pieces) - offsets, length),
+        is_first=numbers == 0,
         num_cut=int(np.count_nonzero(pieces > 1)),
     )
 
 
-def read_spans(split: TokenSplit, starts, counts, width: int) -> np.ndarray:
-    """Copies pieces of documents with the token behind each.
+def read_span(split: TokenSplit, start: int, count: int) -> np.ndarray:
+    """Copies one piece and the token behind it.
 
     Args:
         split: The tokens.
-        starts: `(n,)`, places as in `DocumentSpans`.
-        counts: `(n,)`: their labels, `width` at most. 0 reads nothing.
-        width: Columns of what is returned, but for one.
+        start: The place of its first token, as in `DocumentSpans`.
+        count: Its labels.
 
     Returns:
-        `(n, width + 1)` int32, zeros behind each piece.
+        `(count + 1,)` int32.
     """
-    tokens = np.zeros((len(starts), width + 1), np.int32)
-    for row, start, count in zip(tokens, starts, counts, strict=True):
-        if not count:
-            continue
-        if start:
-            row[: count + 1] = split.read([start - 1], count + 1)[0]
-        else:
-            row[0] = split.end_of_text_id
-            row[1 : count + 1] = split.read([0], count)[0]
-    return tokens
+    if start:
+        return split.read([start - 1], count + 1)[0]
+    tokens = split.read([0], count)[0]
+    return np.concatenate([[np.int32(split.end_of_text_id)], tokens])
 
 
 def _separators(split: TokenSplit) -> np.ndarray:

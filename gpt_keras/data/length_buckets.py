@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpt_keras.data.batch_layout import BatchLayout
+from gpt_keras.data.batch_layout import check_texts
 from gpt_keras.data.bucket_widths import best_widths
 
 
@@ -63,7 +65,8 @@ class LengthBuckets:
         seed: int = 0,
     ):
         counts = np.asarray(counts, np.int64)
-        _check(counts, length, batch_size, num_buckets)
+        sizes = {"batch_size": batch_size, "num_buckets": num_buckets}
+        check_texts(counts, length, **sizes)
         self._seed = seed
         self._num_tokens = int(counts.sum())
         self.widths = best_widths(counts, length, num_buckets)
@@ -118,6 +121,14 @@ class LengthBuckets:
         rows = epoch.rows[self._borders[index] : self._borders[index + 1]]
         return int(self.widths[self._buckets[index]]), rows
 
+    def layout(self, step: int) -> BatchLayout:
+        """Returns the same as `batch` does, a text in a row."""
+        width, texts = self.batch(step)
+        rows = np.flatnonzero(texts >= 0)
+        return BatchLayout(
+            (len(texts), width), texts[rows], rows, np.zeros_like(rows)
+        )
+
     def _count_batches(self) -> np.ndarray:
         """Returns how many batches of an epoch each bucket has."""
         batches, left = [], 0
@@ -156,18 +167,3 @@ class LengthBuckets:
         chosen.append(np.full(missing, -1))
         order = shuffled(np.arange(self.num_batches))
         return Epoch(np.concatenate(chosen), order)
-
-
-def _check(counts, length: int, batch_size: int, num_buckets: int) -> None:
-    sizes = {"batch_size": batch_size, "num_buckets": num_buckets}
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"`{name}` must be positive. Received: {size}.")
-    if not counts.size or counts.min() < 1 or counts.max() > length:
-        received = (
-            f"{counts.min()} to {counts.max()}" if counts.size else "no text"
-        )
-        raise ValueError(
-            f"Texts must have from 1 to `length`={length} tokens, and be one "
-            f"or more. Received: {received}."
-        )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gpt_keras import GPTModel
 from gpt_keras.cli import program
 from gpt_keras.cli import train
 from gpt_keras.cli.batching import make_batches
@@ -32,12 +33,12 @@ def _labels(dataset):
     return np.concatenate([y[w > 0] for _, y, w in dataset.as_numpy_iterator()])
 
 
-@pytest.mark.parametrize("batching", ["packed", "length_buckets"])
+@pytest.mark.parametrize("batching", ["packed", "length_buckets", "best_fit"])
 def test_batches_are_as_the_configuration_says(batching, capsys):
     config = dataclasses.replace(CONFIG, batching=batching)
     batches = make_batches(config, SPLITS)
     told = "batches an epoch of" in capsys.readouterr().out
-    assert told == (batching == "length_buckets")
+    assert told == (batching != "packed")
     steps = list(batches.training(3, 4))
     assert len(steps) == 4
     np.testing.assert_array_equal(
@@ -53,6 +54,29 @@ def test_batches_are_as_the_configuration_says(batching, capsys):
     without = make_batches(config, {"train": SPLITS["train"]})
     assert without.validation is None
     assert 0 < without.tokens_per_batch <= 16
+
+
+def test_with_a_document_mask_it_is_the_same_loss_how_rows_are_filled():
+    """Windows that begin at borders, or a document in a row: as if alone."""
+    model = GPTModel(
+        30,
+        16,
+        2,
+        32,
+        8,
+        num_layers=1,
+        position="learned",
+        initializer_stddev=0.3,
+        document_separator_id=END,
+    )
+    model.compile("sgd")
+    losses = []
+    for batching in ("length_buckets", "best_fit"):
+        config = dataclasses.replace(CONFIG, batching=batching)
+        splits = {"train": SPLITS["train"], "validation": SPLITS["train"]}
+        batches = make_batches(config, splits).validation
+        losses.append(model.evaluate(batches, verbose=0))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
 def test_a_run_of_documents_goes_on_where_it_was(tmp_path):

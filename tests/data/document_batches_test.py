@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt_keras.data.document_batches import ARRANGEMENTS
 from gpt_keras.data.document_batches import DocumentBatches
 from gpt_keras.data.token_store import TokenSplit
 
@@ -30,8 +31,9 @@ def rows(dataset):
     return [[array.copy() for array in b] for b in dataset.as_numpy_iterator()]
 
 
-def test_batch_is_the_contract_triple():
-    dataset = documents().steps(0, 20)
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_batch_is_the_contract_triple(arrangement):
+    dataset = documents(arrangement=arrangement).steps(0, 20)
     spec = dataset.element_spec
     assert [x.dtype for x in spec] == [tf.int32, tf.int32, tf.float32]
     assert dataset.cardinality() == 20
@@ -45,39 +47,56 @@ def test_batch_is_the_contract_triple():
         assert not token_ids[~is_token].any() and not labels[~is_token].any()
         inside = is_token[:, 1:]
         assert np.array_equal(token_ids[:, 1:][inside], labels[:, :-1][inside])
-    assert 1 < len(widths) <= 3
+    assert len(widths) > 1 or spec[0].shape == (2, LENGTH)
 
 
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
 @pytest.mark.parametrize("batch_size", [2, 32])
-def test_an_epoch_has_every_token_as_label_once(batch_size):
-    labels = np.concatenate(
-        [y[w > 0] for _, y, w in rows(documents(batch_size=batch_size).epoch())]
-    )
+def test_an_epoch_has_every_token_as_label_once(batch_size, arrangement):
+    batches = documents(batch_size=batch_size, arrangement=arrangement)
+    labels = np.concatenate([y[w > 0] for _, y, w in rows(batches.epoch())])
     whole = SPLIT.read([0], SPLIT.num_tokens)[0]
     assert sorted(labels) == sorted(whole)
-    assert len(rows(documents(batch_size=batch_size).epoch(1))) == 1
+    assert len(rows(batches.epoch(1))) == 1
 
 
-@pytest.mark.parametrize("start", [1, 17, 50])
-def test_resumed_run_is_the_rest_of_the_undisturbed_one(start):
-    whole = rows(documents(seed=1).steps(0, 60))
-    rest = rows(documents(seed=1).steps(start, 60 - start))
-    assert len(rest) == 60 - start
-    for one, other in zip(rest, whole[start:], strict=True):
-        for a, b in zip(one, other, strict=True):
-            np.testing.assert_array_equal(a, b)
+def test_documents_in_a_row_are_told_apart_by_the_separator():
+    """A token's neighbours are those of the split, or the separator."""
+    several = 0
+    for token_ids, _, weight in rows(documents(arrangement="best_fit").epoch()):
+        for ids, is_token in zip(token_ids, weight > 0, strict=True):
+            ids = ids[is_token]
+            several += (ids[1:] == END).any()
+            steps = np.diff(ids)[(ids[1:] != END) & (ids[:-1] != END)]
+            assert (steps == 1).all()
+    assert several > 5
 
 
-def test_a_line_says_what_there_is():
-    text = documents().description()
-    plan = documents().buckets
-    assert text.startswith("112 rows of documents (39 of which are cut)")
-    assert f"in {plan.num_batches} batches an epoch of " in text
-    assert "×16; " in text and text.endswith("% padding")
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_resumed_run_is_the_rest_of_the_undisturbed_one(arrangement):
+    settings = {"seed": 1, "arrangement": arrangement}
+    whole = rows(documents(**settings).steps(0, 60))
+    for start in (1, 17, 50):
+        rest = rows(documents(**settings).steps(start, 60 - start))
+        assert len(rest) == 60 - start
+        for one, other in zip(rest, whole[start:], strict=True):
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_a_line_says_what_there_is(arrangement):
+    batches = documents(arrangement=arrangement)
+    text = batches.description()
+    assert text.startswith("60 documents (39 of them cut) in ")
+    assert f" {batches.plan.num_batches} batches an epoch of " in text
+    assert "2×16; " in text and text.endswith("% padding")
 
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="start_step=-1"):
         documents().steps(-1, 2)
+    with pytest.raises(ValueError, match="arrangement='packed'"):
+        documents(arrangement="packed")
     with pytest.raises(ValueError, match="end_of_text_id"):
         documents(TokenSplit.from_array([1, 2, 3]))

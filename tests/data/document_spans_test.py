@@ -5,7 +5,7 @@ import pytest
 
 from gpt_keras.data import document_spans as module
 from gpt_keras.data.document_spans import document_spans
-from gpt_keras.data.document_spans import read_spans
+from gpt_keras.data.document_spans import read_span
 from gpt_keras.data.token_store import TokenSplit
 
 END = 0
@@ -19,11 +19,14 @@ def split_of(*documents, ends_in_document=False):
 
 def pieces(split, length):
     spans = document_spans(split, length)
-    tokens = read_spans(split, spans.starts, spans.counts, length)
-    return [
-        row[: count + 1].tolist()
-        for row, count in zip(tokens, spans.counts, strict=True)
+    found = [
+        read_span(split, start, count).tolist()
+        for start, count in zip(spans.starts, spans.counts, strict=True)
     ]
+    begins = [piece[0] == END for piece in found]
+    # No separator is cut off from its document.
+    np.testing.assert_array_equal(spans.is_first, begins)
+    return found
 
 
 def test_documents_stand_between_separators():
