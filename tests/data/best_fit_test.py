@@ -66,6 +66,17 @@ def test_rows_are_those_of_best_fit_decreasing():
         )
 
 
+def test_a_text_goes_where_it_leaves_the_least_room():
+    """10 behind 30, not behind 25, so that 9 and 6 still fit there."""
+    counts = np.array([9, 25, 6, 30, 10])
+    layout = plan_of(counts, np.ones(5, bool)).layout(0)
+    found = {
+        frozenset(counts[layout.texts[layout.rows == row]].tolist())
+        for row in range(BATCH_SIZE)
+    }
+    assert found == {frozenset({30, 10}), frozenset({25, 9, 6}), frozenset()}
+
+
 def test_a_step_depends_on_nothing_but_seed_and_number():
     data = texts(200)
     whole = plan_of(*data, seed=3)
