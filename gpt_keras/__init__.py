@@ -11,6 +11,7 @@ if os.environ.get("TF_USE_LEGACY_KERAS", "0").lower() in ("1", "true"):
 
 # What a saved model names is found only once it is registered.
 import gpt_keras.training.optimizers  # noqa: E402, F401
+from gpt_keras.config import TrainConfig  # noqa: E402
 from gpt_keras.model import GPTModel  # noqa: E402
 
-__all__ = ["GPTModel"]
+__all__ = ["GPTModel", "TrainConfig"]

@@ -226,14 +226,22 @@ class TrainConfig:
             )
 
     @classmethod
-    def from_flags(cls, base=None, flag_values=absl_flags.FLAGS):
+    def from_flags(
+        cls, base=None, flag_values=absl_flags.FLAGS, prefix: str = ""
+    ):
         """Returns `base` with every flag that was given put in its place.
 
         Args:
             base: A recipe; None for the defaults.
             flag_values: Where `gpt_keras.flags.define` put the flags.
+            prefix: What was given to it.
+
+        Raises:
+            UnparsedFlagAccessError: The flags have not been parsed yet.
+            Error: `absl.flags.Error`, there are no flags with this prefix.
+            ValueError: A value is out of range.
         """
-        return flags.collect(base or cls(), flag_values)
+        return flags.collect(base or cls(), flag_values, prefix)
 
     def model_arguments(self) -> dict[str, Any]:
         """Returns the arguments of `GPTModel`, `vocab_size` excepted."""
