@@ -1,0 +1,1 @@
+"""A configuration in, what its training will take out."""
