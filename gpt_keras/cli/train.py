@@ -99,7 +99,7 @@ def prepare_data(config: TrainConfig, directory):
     elif config.tokenizer == "byte_pair":
         kind["vocab_size"] = config.vocab_size
     elif config.tokenizer != "character":
-        kind["tokenizer"] = _tokenizer_of(pathlib.Path(config.tokenizer))
+        kind["tokenizer"] = tokenizer_of(pathlib.Path(config.tokenizer))
     return prepare(
         _source(config),
         directory,
@@ -120,7 +120,7 @@ def _source(config: TrainConfig):
     return sources.PythonReference()
 
 
-def _tokenizer_of(folder: pathlib.Path):
+def tokenizer_of(folder: pathlib.Path):
     """Reads tokenizer.json, or GPT-2's files under either pair of names."""
     if not folder.is_dir():
         raise ValueError(

@@ -55,9 +55,7 @@ def block_activations(
     )
 
 
-def activations(
-    sizes: Architecture, rows: int, length: int, width: int
-) -> int:
+def activations(sizes: Architecture, rows: int, length: int, width: int) -> int:
     """Returns the bytes that a forward pass keeps, up to the logits.
 
     With `remat`, the inputs of the blocks, and all of one.
@@ -80,4 +78,6 @@ def block_work(sizes: Architecture, rows: int, length: int, width: int) -> int:
 
 
 def _kernels(sizes: Architecture) -> int:
-    return sum(rows * columns for rows, columns in kernel_shapes(sizes).values())
+    return sum(
+        rows * columns for rows, columns in kernel_shapes(sizes).values()
+    )
