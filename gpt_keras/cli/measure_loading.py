@@ -71,9 +71,9 @@ def main(values):
 def load(folder) -> dict[str, int]:
     """Loads a folder; returns bytes of memory before and at the peak."""
     tf.constant(0.0) + 1.0  # the runtime starts here
-    before = _memory("VmRSS")
+    before = process_memory("VmRSS")
     model = hugging_face.load_model(folder)
-    peak = _memory("VmHWM")
+    peak = process_memory("VmHWM")
     weights = sum(x.numpy().nbytes for x in model.trainable_variables)
     # Linux counts the peak by threads, and may be some pages behind.
     return {"before": before, "peak": max(peak, before), "weights": weights}
@@ -128,7 +128,7 @@ def _shapes(values) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _memory(name: str) -> int:
+def process_memory(name: str) -> int:
     """Returns a figure of the process in bytes, as Linux counts it.
 
     `getrusage` tells the peak of the process that started this one, if that
