@@ -30,10 +30,11 @@ _LEAST_EXECUTIONS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A step that is measured: its blocks, and its rows on the device."""
+    """A step that is measured: blocks, rows on the device, their parts."""
 
     num_layers: int
     rows: int
+    microbatches: int = 1
 
 
 def points(config, rows: int, flops_per_row: float, peak: float) -> list[Point]:
@@ -51,11 +52,12 @@ def points(config, rows: int, flops_per_row: float, peak: float) -> list[Point]:
     share = max(blocks) / config.num_layers
     row_seconds = share * flops_per_row / (peak * _GUESSED_SHARE)
     most = max(2, int(_LONGEST_STEP / row_seconds))
-    of_rows = [rows]
-    if rows > most or config.microbatches > 1:
-        largest = max(2, min(rows, most))
-        of_rows = [max(1, largest // 2), largest]
-    return [Point(x, y) for x in blocks for y in of_rows]
+    of_rows = [(rows, 1)]
+    if rows > most:
+        of_rows = [(max(1, most // 2), 1), (most, 1)]
+    elif config.microbatches > 1:
+        of_rows = [(rows, 1), (2 * rows, 2)]
+    return [Point(x, *y) for x in blocks for y in of_rows]
 
 
 def extrapolated(
@@ -111,7 +113,7 @@ def step_seconds(
         config,
         num_layers=point.num_layers,
         batch_size=point.rows,
-        microbatches=1,
+        microbatches=point.microbatches,
     )
     model = GPTModel(
         vocab_size,

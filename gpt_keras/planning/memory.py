@@ -78,7 +78,7 @@ def memory_of(sizes: Architecture, config, rows: int, runtime: int) -> Memory:
     sums = trained if config.microbatches > 1 else 0
     kept = activations(sizes, rows, length, width)
     logits = _logits(sizes, config, rows * length, width)
-    of_projection = _projection_gradient(sizes, rows * length)
+    of_projection = _projection_gradient(sizes)
     return Memory(
         weights=FLOAT32 * parameters.total,
         slots=FLOAT32 * _slots(config, parameters),
@@ -119,17 +119,20 @@ def chunk_of(sizes: Architecture, config, tokens: int) -> int:
 
 
 def _logits(sizes, config, tokens: int, width: int) -> int:
-    """Logits and their gradients in float32; in 16 bits both once more."""
+    """Logits in float32, whose place their gradients take.
+
+    In 16 bits, those as they are made and those to multiply by beside them.
+    """
     chunk = chunk_of(sizes, config, tokens)
-    copies = 2 * FLOAT32 + (2 * width if width < FLOAT32 else 0)
+    copies = FLOAT32 + (2 * width if width < FLOAT32 else 0)
     return chunk * sizes.padded_vocab_size * copies
 
 
-def _projection_gradient(sizes, tokens: int) -> int:
-    """Of the kernel, float32, its sum over chunks and its scaled copy."""
+def _projection_gradient(sizes) -> int:
+    """Of the kernel, float32: a chunk's, the sum before and that with it."""
     if sizes.lora_rank:
         return 0
-    return 2 * FLOAT32 * sizes.padded_vocab_size * sizes.d_model
+    return 3 * FLOAT32 * sizes.padded_vocab_size * sizes.d_model
 
 
 def _slots(config, parameters) -> int:

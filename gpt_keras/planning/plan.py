@@ -16,6 +16,11 @@ from gpt_keras.planning.memory import compute_width
 from gpt_keras.planning.memory import memory_of
 from gpt_keras.planning.runtime import runtime_bytes
 
+# The share of the peak that a flag must save to be named.
+_WORTH_IT = 0.01
+# Whose logits are fast to make, and small.
+_FEW_TOKENS = 256
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -134,15 +139,21 @@ def make_plan(config, vocab_size: int, device: Device, devices: int = 1):
 def remedies(plan: Plan, vocab_size: int) -> dict[str, int]:
     """Returns the bytes at the peak with flags that need less memory.
 
-    They are tried one after the other, each kept, until a plan fits.
+    They are tried one after the other, and kept if they save something, until
+    a plan fits.
     """
     found, config, given = {}, plan.config, []
+    peak = plan.memory.peak
     for flag, changes in _less(plan):
-        config = dataclasses.replace(config, **changes)
+        changed = dataclasses.replace(config, **changes)
+        less = make_plan(changed, vocab_size, plan.device, plan.devices)
+        if less.memory.peak > (1 - _WORTH_IT) * peak:
+            continue
+        config, peak = changed, less.memory.peak
+        given = [x for x in given if x.split("=")[0] != flag.split("=")[0]]
         given.append(flag)
-        changed = make_plan(config, vocab_size, plan.device, plan.devices)
-        found[" ".join(given)] = changed.memory.peak
-        if changed.fits:
+        found[" ".join(given)] = peak
+        if less.fits:
             break
     return found
 
@@ -150,19 +161,14 @@ def remedies(plan: Plan, vocab_size: int) -> dict[str, int]:
 def _less(plan: Plan):
     """Gives flags and changes, those first that cost least."""
     config = plan.config
-    tokens = plan.rows * config.max_length
-    if plan.chunk_tokens > 1024 and tokens > 1024:
-        yield "--chunk_tokens=1024", {"chunk_tokens": 1024}
-    parts = plan.rows * config.microbatches
-    for count in _divisors(parts):
-        if count == 4 * config.microbatches or count == parts:
-            if count > config.microbatches:
-                yield f"--microbatches={count}", {"microbatches": count}
+    if plan.chunk_tokens > _FEW_TOKENS:
+        yield f"--chunk_tokens={_FEW_TOKENS}", {"chunk_tokens": _FEW_TOKENS}
+    for factor in _divisors(plan.rows)[1:]:
+        count = factor * config.microbatches
+        yield f"--microbatches={count}", {"microbatches": count}
     if config.dtype == "float32":
-        dtype = "mixed_bfloat16"
-        if not plan.device.has_bfloat16:
-            dtype = "mixed_float16"
-        yield f"--dtype={dtype}", {"dtype": dtype}
+        kind = "bfloat16" if plan.device.has_bfloat16 else "float16"
+        yield f"--dtype=mixed_{kind}", {"dtype": f"mixed_{kind}"}
     if not config.remat:
         yield "--remat", {"remat": True}
     if config.ema_decay:

@@ -13,7 +13,7 @@ _MEMORY = {
     "runtime": "program, beside its tensors",
     "gradients": "float32, by the end of the backward pass",
     "activations": "kept for the backward pass",
-    "logits": "and their gradients, of {chunk_tokens:,} tokens at a time",
+    "logits": "of {chunk_tokens:,} tokens at a time",
 }
 
 
