@@ -31,7 +31,10 @@ MODEL = """
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise
     training.stop_signals training.telemetry training.callbacks
-    training.profiling training.curves training.trainer weights.names
+    training.profiling training.curves training.trainer
+    planning.architecture planning.arithmetic planning.devices
+    planning.activations planning.runtime planning.memory planning.timing
+    planning.plan planning.table planning.calibration weights.names
     weights.assignment weights.configuration weights.safetensors_header
     weights.safetensors weights.hugging_face_tensors weights.hugging_face
     weights.openai weights.keras_hub generation.row_errors generation.settings
@@ -61,6 +64,7 @@ CLI = """
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
     cli.measure_conversion cli.measure_loading cli.resize
+    cli.synthetic_batches cli.plan cli.measure_plan
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

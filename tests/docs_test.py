@@ -23,7 +23,9 @@ from gpt_keras.cli import measure_export
 from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
+from gpt_keras.cli import measure_plan
 from gpt_keras.cli import measure_watermark
+from gpt_keras.cli import plan
 from gpt_keras.cli import program
 from gpt_keras.cli import resize
 from gpt_keras.cli import train
@@ -48,6 +50,7 @@ INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
 FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
     "flagfile",
+    "help",
     "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
@@ -209,6 +212,8 @@ def _flags_of_tools():
             measure_parity,
             measure_conversion,
             measure_loading,
+            measure_plan,
+            plan,
             resize,
         )
     }

@@ -1,0 +1,69 @@
+"""Tests of `gpt_keras.cli.measure_plan`."""
+
+import dataclasses
+import json
+
+import pytest
+
+from gpt_keras.cli import measure_plan
+from gpt_keras.cli import program
+from gpt_keras.config import TrainConfig
+
+TINY = (
+    "--d_model=16",
+    "--num_heads=2",
+    "--dff=32",
+    "--num_layers=1",
+    "--max_length=16",
+    "--batch_size=4",
+    "--vocab_size=60",
+    "--steps=6",
+    "--log_every=2",
+)
+
+
+def _values(*arguments):
+    return program.parse(measure_plan.define_flags, *TINY, *arguments)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0.1, 0), (0.2, 1)])
+def test_a_row_says_how_far_off_the_plan_was(
+    monkeypatch, tmp_path, capsys, seconds, status
+):
+    ran = []
+
+    def alone(module, only):
+        ran.append(TrainConfig(**json.loads(only)))
+        return {"seconds": 0.1, "bytes": 100e6}
+
+    monkeypatch.setattr(program, "run_alone", alone)
+    monkeypatch.setattr(
+        measure_plan, "measured_seconds", lambda plan, vocab_size: seconds
+    )
+    path = tmp_path / "found.json"
+    values = _values("--configurations=medium", f"--json={path}", "--remat")
+    values["memory_limit"].value = 9.0
+    assert measure_plan.main(values) == status
+    row = capsys.readouterr().out.splitlines()[-1]
+    off = f"{seconds / 0.1 - 1:+.0%}"
+    assert row.startswith(f"| medium | 0.0M | {1000 * seconds:,.0f} ms | 100")
+    assert f"| {off} |" in row and "| 100 MB |" in row
+    (config,) = ran
+    assert config.remat and config.d_model == 16 and config.sample_every == 0
+    found = json.loads(path.read_text())["medium"]
+    assert found["configuration"] == dataclasses.asdict(config)
+
+
+def test_the_run_is_the_trainers(capsys):
+    config = dataclasses.replace(
+        TrainConfig.from_flags(flag_values=_values()), **measure_plan._PLAIN
+    )
+    only = json.dumps(dataclasses.asdict(config))
+    assert not measure_plan.main(_values(f"--only={only}"))
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < found["seconds"] < 60 and found["bytes"] > 0
+
+
+def test_a_name_that_is_not_known_is_told():
+    with pytest.raises(ValueError, match="small, medium, gpt2_small"):
+        measure_plan.main(_values("--configurations=huge"))
