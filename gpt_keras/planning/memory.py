@@ -75,7 +75,8 @@ def memory_of(sizes: Architecture, config, rows: int, runtime: int) -> Memory:
     width = compute_width(config.dtype)
     parameters = parameters_of(sizes)
     trained = FLOAT32 * parameters.trained
-    sums = trained if config.microbatches > 1 else 0
+    # Of microbatches: the sum so far, and that with one more.
+    sums = 2 * trained if config.microbatches > 1 else 0
     kept = activations(sizes, rows, length, width)
     logits = _logits(sizes, config, rows * length, width)
     of_projection = _projection_gradient(sizes)
