@@ -35,10 +35,14 @@ def sum_over_microbatches(compute, batch, count: int, variables, has_outputs):
             [part[index] for part in parts], index
         )
         is_none[:] = [gradient is None for gradient in gradients]
-        totals = [
-            total if gradient is None else total + gradient
-            for total, gradient in zip(totals, gradients, strict=True)
-        ]
+        # Or TensorFlow's optimizer may turn `total + (a + b)` into a sum in a
+        # temporary variable, which a loop within a loop leaves behind: the
+        # next step then fails with AlreadyExistsError.
+        with tf.control_dependencies([more]):
+            totals = [
+                total if gradient is None else total + gradient
+                for total, gradient in zip(totals, gradients, strict=True)
+            ]
         if has_outputs:
             outputs = outputs.write(index, part_outputs)
         return index + 1, objective + more, totals, outputs
