@@ -23,7 +23,8 @@ from absl import flags
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import program
 from gpt_keras.cli.measure_loading import process_memory
-from gpt_keras.cli.plan import measured_seconds
+from gpt_keras.cli.plan import measured_steps
+from gpt_keras.cli.plan import step_of
 from gpt_keras.cli.plan import this_device
 from gpt_keras.cli.synthetic_batches import synthetic_batches
 from gpt_keras.config import TrainConfig
@@ -127,9 +128,10 @@ def predict(config: TrainConfig) -> dict[str, float]:
     """Returns parameters, seconds of a step and bytes, without the run."""
     config = dataclasses.replace(config, peak_teraflops=0.0)  # measured
     plan = make_plan(config, config.vocab_size, this_device(config))
+    steps = measured_steps(plan, config.vocab_size)
     return {
         "parameters": plan.parameters.total,
-        "seconds": measured_seconds(plan, config.vocab_size),
+        "seconds": step_of(plan, steps),
         "bytes": plan.memory.peak,
     }
 

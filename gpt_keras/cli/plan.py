@@ -132,23 +132,28 @@ def vocabulary(config: TrainConfig, given: int | None) -> int:
     return tokenizer_of(pathlib.Path(config.tokenizer)).vocab_size
 
 
-def measured_seconds(plan: Plan, vocab_size: int) -> float:
-    """Measures some steps; returns what the plan's would take on one device."""
-    config = plan.config
-    work = config.max_length * plan.arithmetic.model
+def measured_steps(
+    plan: Plan, vocab_size: int
+) -> dict[calibration.Point, float]:
+    """Measures some steps on one device; returns the seconds of each."""
+    work = plan.config.max_length * plan.arithmetic.model
     chosen = calibration.points(
-        config, plan.rows, work, plan.device.peak_flops(plan.width)
+        plan.config, plan.rows, work, plan.device.peak_flops(plan.width)
     )
 
     def batches(config, num_steps):
         return synthetic_batches(config, vocab_size, 0, num_steps)
 
-    seconds = {
-        point: calibration.step_seconds(config, point, vocab_size, batches)
+    return {
+        point: calibration.step_seconds(plan.config, point, vocab_size, batches)
         for point in chosen
     }
-    rows = plan.rows * config.microbatches
-    return calibration.extrapolated(seconds, config.num_layers, rows)
+
+
+def step_of(plan: Plan, steps: dict[calibration.Point, float]) -> float:
+    """Returns the seconds of the plan's step on one device, from measured."""
+    rows = plan.rows * plan.config.microbatches
+    return calibration.extrapolated(steps, plan.config.num_layers, rows)
 
 
 def _check(values) -> None:
@@ -195,13 +200,15 @@ def this_device(config: TrainConfig) -> Device:
 
 def _schedule(values, plan: Plan, vocab_size: int) -> Schedule:
     if plan.device.name == THIS:
-        basis = "measured by a few steps of a part of it"
-        seconds = {"model": measured_seconds(plan, vocab_size)}
+        steps = measured_steps(plan, vocab_size)
+        seconds = {"model": step_of(plan, steps)}
+        basis = "from measured steps (blocks × rows): " + ", ".join(
+            f"{point.num_layers} × {point.rows}" for point in steps
+        )
     else:
         basis = f"if {values.utilization:.0%} of the peak are reached"
         seconds = timing.assumed_seconds(
-            plan.arithmetic,
-            plan.parameters,
+            plan.sizes,
             plan.config,
             plan.device,
             tokens=plan.device_tokens,
@@ -214,6 +221,10 @@ def _schedule(values, plan: Plan, vocab_size: int) -> Schedule:
         )
         if not plan.device.link:
             basis += "; the exchange of gradients is not known"
+        elif plan.devices > values.devices_per_host and (
+            not values.link_gigabytes
+        ):
+            basis += "; hosts exchange as fast as devices of one"
     return Schedule(
         seconds, basis, values.price_per_hour, values.devices_per_host
     )

@@ -1,8 +1,11 @@
 """The arithmetic of a step and a device in, its seconds by part out."""
 
 from gpt_keras.planning.activations import FLOAT32
+from gpt_keras.planning.architecture import Architecture
 from gpt_keras.planning.architecture import Parameters
-from gpt_keras.planning.arithmetic import Arithmetic
+from gpt_keras.planning.architecture import kernel_shapes
+from gpt_keras.planning.architecture import parameters_of
+from gpt_keras.planning.arithmetic import arithmetic_of
 from gpt_keras.planning.devices import Device
 
 # Share of the peak that the model's products reach. Assumed: Chowdhery et al.
@@ -11,8 +14,7 @@ UTILIZATION = 0.3
 
 
 def assumed_seconds(
-    arithmetic: Arithmetic,
-    parameters: Parameters,
+    sizes: Architecture,
     config,
     device: Device,
     *,
@@ -23,8 +25,7 @@ def assumed_seconds(
     """Returns the seconds of a step's parts on a device of the table.
 
     Args:
-        arithmetic: Of one token.
-        parameters: Of the model.
+        sizes: Of the model.
         config: `TrainConfig`.
         device: One of `DEVICES`.
         tokens: Of a batch, on one device.
@@ -32,15 +33,36 @@ def assumed_seconds(
         utilization: Share of the peak that the products reach, everything
             between them included.
     """
+    arithmetic = arithmetic_of(sizes, config.max_length)
     speed = device.peak_flops(width) * utilization
-    seconds = {
+    # Muon's products are in float32 under every dtype policy.
+    update = update_flops(sizes, config) / (
+        device.peak_flops(FLOAT32) * utilization
+    )
+    if device.bandwidth:
+        moved = update_bytes(config, parameters_of(sizes))
+        update += moved / device.bandwidth
+    return {
         "model": tokens * arithmetic.model / speed,
         "recomputed": tokens * arithmetic.recomputed / speed,
+        "update": update,
     }
-    if device.bandwidth:
-        moved = update_bytes(config, parameters)
-        seconds["update"] = moved / device.bandwidth
-    return seconds
+
+
+def update_flops(sizes: Architecture, config) -> int:
+    """Returns the operations of Muon's products in an update; AdamW has none.
+
+    Reference:
+        Jordan et al. 2024, Muon: five times X <- aX + (bXX' + c(XX')^2) X.
+    """
+    if config.optimizer != "muon":
+        return 0
+    count = 0
+    for name, shape in kernel_shapes(sizes).items():
+        parts = 3 if name == "query_key_value" else 1  # side by side
+        rows, columns = sorted((shape[0], shape[1] // parts))
+        count += parts * (4 * rows**2 * columns + 2 * rows**3)
+    return 5 * sizes.num_layers * count
 
 
 def update_bytes(config, parameters: Parameters) -> int:
@@ -48,7 +70,7 @@ def update_bytes(config, parameters: Parameters) -> int:
 
     Weights and two slots are read and written, gradients are read for their
     norm, scaled, and read again; averages are read and written. Muon's slots
-    are fewer, and its products more.
+    are fewer.
     """
     passes = 6 + 4 + (2 if config.ema_decay else 0)
     passes += 3 * (config.microbatches - 1)  # sum, part, new sum

@@ -8,6 +8,7 @@ import pytest
 from gpt_keras.cli import measure_plan
 from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
+from gpt_keras.planning.calibration import Point
 
 TINY = (
     "--d_model=16",
@@ -38,7 +39,9 @@ def test_a_row_says_how_far_off_the_plan_was(
 
     monkeypatch.setattr(program, "run_alone", alone)
     monkeypatch.setattr(
-        measure_plan, "measured_seconds", lambda plan, vocab_size: seconds
+        measure_plan,
+        "measured_steps",
+        lambda plan, vocab_size: {Point(1, plan.rows): seconds},
     )
     path = tmp_path / "found.json"
     values = _values("--configurations=medium", f"--json={path}", "--remat")

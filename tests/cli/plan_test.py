@@ -31,11 +31,11 @@ def test_a_table_and_all_figures(tmp_path, capsys):
         "--recipe=gpt2_small",
         *arguments,
         "--price_per_hour=2.5",
-        "--link_gigabytes=25",
         f"--json={path}",
     )
     printed = capsys.readouterr().out
     found = json.loads(path.read_text())
+    assert "hosts exchange as fast" in printed
     assert "16 × h100   2 hosts" in printed and "124,439,808" in printed
     parts = found["parameters"]
     assert parts["total"] == 124_439_808
@@ -60,7 +60,7 @@ def test_this_machine_measures_itself(monkeypatch, capsys):
     assert not _plan(*TINY, "--peak_teraflops=1", "--devices=2")
     printed = capsys.readouterr().out
     assert taken == [calibration.Point(1, 2)]
-    assert "2 × this" in printed and "measured by a few steps" in printed
+    assert "2 × this" in printed and "measured steps (blocks" in printed
     assert "exchange of gradients is not known" in printed
 
 

@@ -8,13 +8,13 @@ from gpt_keras.planning.devices import DEVICES
 from gpt_keras.planning.plan import make_plan
 from gpt_keras.planning.timing import assumed_seconds
 from gpt_keras.planning.timing import exchange_seconds
+from gpt_keras.planning.timing import update_flops
 from gpt_keras.recipes import RECIPES
 
 
 def _seconds(plan, **options):
     return assumed_seconds(
-        plan.arithmetic,
-        plan.parameters,
+        plan.sizes,
         plan.config,
         plan.device,
         tokens=plan.device_tokens,
@@ -29,6 +29,16 @@ def test_the_assumed_share_of_the_peak_is_reached():
     assert plan.utilization(seconds["model"]) == pytest.approx(0.4)
     assert 0 < seconds["update"] < seconds["model"]
     assert seconds["recomputed"] == 0
+
+
+def test_muons_products_take_time():
+    plans = [
+        make_plan(config_of(name, num_layers=1), VOCAB_SIZE, DEVICES["t4"])
+        for name in ("gpt2", "muon")
+    ]
+    adamw, muon = [update_flops(plan.sizes, plan.config) for plan in plans]
+    square, wide = 6 * 16**3, 4 * 16**2 * 24 + 2 * 16**3
+    assert adamw == 0 and muon == 5 * (4 * square + 2 * wide)
 
 
 @pytest.mark.parametrize("name", DEVICES)
