@@ -12,11 +12,13 @@ COMMON = ["files", "flags", "step_options", "config", "recipes"]
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
-    text.byte_pair_vocabulary text.byte_pair_tokenizer text.character_tokenizer
-    text.gpt2_folder text.tokenizer text.tokenizer_training
-    data.text_decoding data.sources data.splitting data.packing
-    data.token_manifest data.token_store data.token_store_writing
-    data.preparation data.pipeline
+    text.byte_pair_vocabulary text.host_encoding text.byte_pair_tokenizer
+    text.character_tokenizer text.gpt2_folder text.tokenizer
+    text.tokenizer_training data.text_decoding data.sources data.splitting
+    data.packing data.mixing data.token_manifest data.verification
+    data.shard_files data.token_store data.token_sources data.work_units
+    data.unfinished_store data.encoding_worker data.encoder_pool
+    data.token_store_writing data.store_report data.preparation data.pipeline
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
@@ -55,7 +57,8 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
-    cli.safety cli.train cli.generate cli.export cli.detection
+    cli.safety cli.progress_bar cli.training_data cli.prepare cli.train
+    cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program

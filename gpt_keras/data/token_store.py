@@ -69,6 +69,18 @@ class TokenSplit:
             end_of_text_id=end_of_text_id,
         )
 
+    @classmethod
+    def joined(cls, splits: Sequence["TokenSplit"]) -> "TokenSplit":
+        """Puts splits of one vocabulary one after the other."""
+        sizes = [split.num_bytes for split in splits]
+        return cls(
+            [shard for split in splits for shard in split._shards],
+            vocab_size=splits[0].vocab_size,
+            num_documents=sum(split.num_documents for split in splits),
+            num_bytes=None if None in sizes else sum(sizes),
+            end_of_text_id=splits[0].end_of_text_id,
+        )
+
     @property
     def num_tokens(self) -> int:
         """Tokens in all shards, separators included."""
