@@ -32,7 +32,8 @@ from gpt_keras.model import GPTModel
 
 _GIGABYTE = 10**9
 _SHARD_TOKENS = 2**25
-_FIT = {"batch_size": 1, "num_steps": 3}  # of the small model
+_FIT = {"batch_size": 1, "num_steps": 3}  # batches for the small model
+_QUIET = {"shuffle": False, "verbose": 0}
 _KEEP_FREE = _GIGABYTE
 _SETTLED = 3  # seconds after which a file's time tells of a change
 
@@ -111,7 +112,7 @@ def measure(
     vocab_size = TokenStore(folder, verify=False).vocab_size
     model = GPTModel(vocab_size, 32, 2, 64, max_length, num_layers=1)
     model.compile("adam")
-    model.fit(training_batches(few, **sizes, **_FIT), verbose=0)
+    model.fit(training_batches(few, **sizes, **_FIT), **_QUIET)
     before = {
         "peak_memory": memory("VmHWM"),
         "anonymous_memory": memory("RssAnon"),
@@ -136,7 +137,7 @@ def measure(
         if count % 100 == 0:
             anonymous = max(anonymous, memory("RssAnon"))
     found["batches_per_second"] = count / (time.monotonic() - begin)
-    model.fit(training_batches(split, **sizes, **_FIT), verbose=0)
+    model.fit(training_batches(split, **sizes, **_FIT), **_QUIET)
     after = {
         "peak_memory": memory("VmHWM"),
         "anonymous_memory": max(anonymous, memory("RssAnon")),

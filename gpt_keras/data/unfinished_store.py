@@ -107,12 +107,14 @@ class UnfinishedStore:
     def complete_interrupted(self) -> None:
         """Completes what a kill interrupted after the manifest was written."""
         manifest = _read(self.partial / MANIFEST)
-        if manifest is not None and not self._directory.exists():
+        taken = self._directory.exists() and any(self._directory.iterdir())
+        if manifest is not None and not taken:
             self._hand_over(manifest)
 
     def leave(self) -> None:
         """Removes everything, unless a shard is finished."""
-        if not list(self._records.glob("*-*.json")):
+        finished = any(self._records.glob("*-*.json"))
+        if not finished and not (self.partial / MANIFEST).exists():
             shutil.rmtree(self.partial, ignore_errors=True)
 
     def _hand_over(self, manifest: dict) -> None:

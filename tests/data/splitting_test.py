@@ -8,6 +8,7 @@ import pytest
 from gpt_keras.data.sources import TextFiles
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.splitting import split_documents
+from gpt_keras.text.text_cutting import cut_between_words
 
 
 class Documents:
@@ -171,3 +172,31 @@ def test_fraction_out_of_range(settings):
 def test_unknown_way():
     with pytest.raises(ValueError, match="by='line'"):
         ValidationSplit(by="line")
+
+
+@pytest.mark.parametrize("by", ["position", "document"])
+def test_pieces_split_as_whole_documents_do(by):
+    texts = ["one two three", "four", " ".join(["five"] * 30), "six seven"] * 3
+
+    def pieces():
+        for text in texts:
+            parts = list(cut_between_words(text, 7))
+            for part in parts[:-1]:
+                yield part, False
+            yield parts[-1], True
+
+    def documents(split):
+        found, text = [], ""
+        for piece, ends in split.pieces():
+            text += piece
+            if ends:
+                found.append(text)
+                text = ""
+        return [*found, text]
+
+    settings = ValidationSplit(0.3, by)
+    whole = split_documents(Documents(texts), settings)
+    in_pieces = split_documents(types.SimpleNamespace(pieces=pieces), settings)
+    for name, split in whole.items():
+        assert documents(in_pieces[name]) == documents(split)
+        assert in_pieces[name].num_characters == split.num_characters

@@ -12,7 +12,9 @@ import time
 import pytest
 
 from gpt_keras.data.splitting import SplitText
+from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store_writing import write_token_store
+from gpt_keras.data.unfinished_store import UnfinishedStore
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
 PROGRAM = pathlib.Path(__file__).with_name("sharding_program.py")
@@ -215,3 +217,17 @@ def test_shards_that_depend_on_something_else_are_refused(begun, tmp_path):
     journal.write_text(json.dumps({"units": "other"}))
     with pytest.raises(ValueError, match="other there"):
         begun()
+
+
+def test_a_store_that_cannot_get_its_name_is_kept(begun, tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(13, "not here", *arguments)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(PermissionError, match="store.partial"):
+        begun()
+    monkeypatch.undo()
+    (tmp_path / "store").mkdir()  # an empty one is no obstacle
+    UnfinishedStore(tmp_path / "store").complete_interrupted()
+    assert TokenStore(tmp_path / "store").split("train").num_tokens == 606
+    assert not (tmp_path / "store.partial").exists()
