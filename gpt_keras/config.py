@@ -335,7 +335,7 @@ def _check_one_corpus(config: TrainConfig):
     given = [f"{name}={value!r}" for name, value in given.items() if value]
     if len(given) > 1:
         raise ValueError(
-            "Give one of `text`, `tfds` and `tokens`, not both. Received: "
+            "Give one of `text`, `tfds` and `tokens`. Received: "
             f"{', '.join(given)}"
         )
 

@@ -62,7 +62,8 @@ CLI = """
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
-    cli.measure_conversion cli.measure_loading cli.resize
+    cli.process_memory cli.measure_conversion cli.measure_loading
+    cli.measure_store cli.resize
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

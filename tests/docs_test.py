@@ -23,7 +23,9 @@ from gpt_keras.cli import measure_export
 from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
+from gpt_keras.cli import measure_store
 from gpt_keras.cli import measure_watermark
+from gpt_keras.cli import prepare
 from gpt_keras.cli import program
 from gpt_keras.cli import resize
 from gpt_keras.cli import train
@@ -209,6 +211,8 @@ def _flags_of_tools():
             measure_parity,
             measure_conversion,
             measure_loading,
+            measure_store,
+            prepare,
             resize,
         )
     }

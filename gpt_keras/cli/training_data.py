@@ -14,6 +14,7 @@ from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.store_report import update_report
 from gpt_keras.data.token_manifest import MANIFEST
 from gpt_keras.data.token_sources import TokenSources
+from gpt_keras.data.token_sources import identity
 from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.text.gpt2_folder import read_gpt2_folder
@@ -34,7 +35,7 @@ class TrainingData:
         validation_parts: Folder → its validation split, where several sources
             are mixed.
         mixture: Of the sources of the training split; None for one source.
-        identity: What a run of `tokens` depends on; None for its own tokens.
+        facts: Which tokens a run of `tokens` reads; None for its own tokens.
         lines: Says what the data is.
     """
 
@@ -44,7 +45,7 @@ class TrainingData:
         default_factory=dict
     )
     mixture: Mixture | None = None
-    identity: list[dict] | None = None
+    facts: list[dict] | None = None
     lines: tuple[str, ...] = ()
 
 
@@ -72,9 +73,9 @@ def read_data(config: TrainConfig, model_dir) -> TrainingData:
 
 def claim_data(data: TrainingData, model_dir) -> None:
     """Writes down which tokens a run trains on, unless they are its own."""
-    if data.identity is not None:
-        path = pathlib.Path(model_dir) / SOURCES
-        write_atomically(path, json.dumps(data.identity, indent=2))
+    path = pathlib.Path(model_dir) / SOURCES
+    if data.facts is not None and not path.exists():
+        write_atomically(path, json.dumps(data.facts, indent=2))
 
 
 def prepare_data(config: TrainConfig, directory):
@@ -115,7 +116,7 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
             f"tokens={config.tokens!r}."
         )
     found = TokenSources(config.tokens, config.verify_tokens or None)
-    _check_claim(folder / SOURCES, found.identity, config)
+    _check_claim(folder / SOURCES, found, config)
     if config.init_from:
         tokenizer = model_source.read_tokenizer(config.init_from)
         if tokenizer.fingerprint != found.tokenizer.fingerprint:
@@ -136,13 +137,15 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
         splits,
         validation_parts=found.parts("validation") if several else {},
         mixture=found.mixture,
-        identity=found.identity,
+        facts=found.facts,
         lines=lines,
     )
 
 
-def _check_claim(path, identity: list[dict], config: TrainConfig) -> None:
-    if path.exists() and json.loads(path.read_bytes()) != identity:
+def _check_claim(path, found: TokenSources, config: TrainConfig) -> None:
+    if not path.exists():
+        return
+    if identity(json.loads(path.read_bytes())) != identity(found.facts):
         raise ValueError(
             f"{str(path)!r} says that the run began with other tokens, other "
             "weights or another order of them: choose another folder, or give "

@@ -51,12 +51,16 @@ class TokenSources:
         self.mixture = Mixture(sizes, whole)
 
     @property
-    def identity(self) -> list[dict]:
-        """What a run depends on, wherever the folders are."""
+    def facts(self) -> list[dict]:
+        """Folder's name, weight and manifest of each, shards left out."""
         return [
-            {"manifest": store.manifest["sha256"], "weight": weight}
-            for store, weight in zip(
-                self.stores.values(), self.mixture.weights, strict=True
+            {
+                "name": os.path.basename(os.path.abspath(folder)),
+                "weight": weight,
+                "manifest": _without_shards(store.manifest),
+            }
+            for (folder, store), weight in zip(
+                self.stores.items(), self.mixture.weights, strict=True
             )
         ]
 
@@ -88,6 +92,11 @@ class TokenSources:
                 f"{epochs:.2f} epochs"
             )
         return lines
+
+
+def identity(facts: list[dict]) -> list[tuple[str, int]]:
+    """What of `TokenSources.facts` a run depends on: not where folders are."""
+    return [(fact["manifest"]["sha256"], fact["weight"]) for fact in facts]
 
 
 def parse_sources(text: str) -> dict[str, fractions.Fraction | None]:
@@ -131,3 +140,11 @@ def _common_tokenizer(stores: dict[str, TokenStore]):
             f"{fingerprint}. Received: {tokenizer.fingerprint}."
         )
     return tokenizer
+
+
+def _without_shards(manifest: dict) -> dict:
+    splits = {
+        name: {key: x for key, x in split.items() if key != "shards"}
+        for name, split in manifest["splits"].items()
+    }
+    return manifest | {"splits": splits}

@@ -91,7 +91,7 @@ def write_token_store(
                 manifest["splits"][name] = _count(name, made, progress)
         work.complete(manifest)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and not error.filename:
             error.filename = str(work.partial)  # a full disk gives no name
         work.leave()
         raise

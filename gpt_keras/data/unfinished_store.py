@@ -58,12 +58,12 @@ class UnfinishedStore:
             shutil.rmtree(self.partial, ignore_errors=True)
             self.partial.mkdir(parents=True)
             tokenizer.save(self.partial)
-        elif before["units"] != journal["units"]:
+        elif before.get("units") != journal["units"]:
             raise ValueError(
                 f"{str(self.partial)!r} holds unfinished tokens that were made "
                 "otherwise: go on as before, choose another folder, or remove "
-                f"it. Received: {before['units']} there, {journal['units']} "
-                "now."
+                f"it. Received: {before.get('units')} there, "
+                f"{journal['units']} now."
             )
         (self.partial / MANIFEST).unlink(missing_ok=True)
         if before != journal:
@@ -73,7 +73,7 @@ class UnfinishedStore:
     def find(self, unit: Unit) -> dict | None:
         """Returns the record of a unit's shard if it is there and undamaged."""
         record = _read(self._records / f"{unit.name}.json")
-        if record is None or record["text"] != unit.digest():
+        if record is None or record.get("text") != unit.digest():
             return None
         try:
             with open(self.partial / record["file"], "rb") as file:

@@ -55,7 +55,7 @@ def test_bad_input_is_named(tmp_path, text):
     output = f"--output={tmp_path}/tokens"
     with pytest.raises(ValueError, match="`workers` must be at least 0"):
         _prepare(output, f"--text={text}", "--workers=-1")
-    with pytest.raises(ValueError, match="not both.*text=.*tfds="):
+    with pytest.raises(ValueError, match="one of.*text=.*tfds="):
         _prepare(output, f"--text={text}", "--tfds=lm1b")
 
 

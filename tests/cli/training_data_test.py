@@ -47,7 +47,7 @@ def test_trains_on_a_mixture_and_tells_each_loss(folder, tmp_path, capsys):
     for wrong, message in [
         (f"--tokens={folder}/a=3,{folder}/b=2", "other weights"),
         ("--tokens=", "began with --tokens"),
-        (f"--text={folder}/a.txt", "not both"),
+        (f"--text={folder}/a.txt", "one of `text`"),
     ]:
         values = program.parse(train.define_flags, *arguments, wrong)
         with pytest.raises(ValueError, match=message):
@@ -60,7 +60,7 @@ def test_the_same_tokens_may_have_moved(folder, tmp_path):
     (folder / "b").rename(folder / "moved")
     try:
         moved = TrainConfig(tokens=f"{folder}/a,{folder}/moved")
-        assert read_data(moved, tmp_path).identity
+        assert read_data(moved, tmp_path).facts
         with pytest.raises(ValueError, match="another order of them"):
             other = TrainConfig(tokens=f"{folder}/moved,{folder}/a")
             read_data(other, tmp_path)

@@ -7,6 +7,7 @@ import pytest
 
 from gpt_keras.data.pipeline import training_batches
 from gpt_keras.data.token_sources import TokenSources
+from gpt_keras.data.token_sources import identity
 from gpt_keras.data.token_sources import parse_sources
 from gpt_keras.data.token_store_writing import write_token_store
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
@@ -71,11 +72,22 @@ def test_without_weights_a_source_counts_by_its_size(folder):
 
 
 def test_identity_is_that_of_the_tokens_and_weights(folder, monkeypatch):
-    first = TokenSources(f"{folder}/a=3,{folder}/b=1").identity
+    def of(text):
+        return identity(TokenSources(text).facts)
+
+    first = of(f"{folder}/a=3,{folder}/b=1")
     monkeypatch.chdir(folder)
-    assert TokenSources("a=0.75,./b=0.25").identity == first
-    assert TokenSources("a=3,b=2").identity != first
-    assert TokenSources("a=3,c=1").identity != first
+    assert of("a=0.75,./b=0.25") == first
+    assert of("a=3,b=2") != first
+    assert of("a=3,c=1") != first
+
+
+def test_facts_name_the_sources_and_no_folder_above(folder):
+    facts = TokenSources(f"{folder}/a=3,{folder}/b=1").facts
+    assert [fact["name"] for fact in facts] == ["a", "b"]
+    assert facts[1]["manifest"]["source"] == {"name": "b"}
+    assert facts[1]["manifest"]["splits"]["train"]["tokens"] == 3001
+    assert str(folder) not in str(facts)
 
 
 def test_another_vocabulary_is_refused(folder):

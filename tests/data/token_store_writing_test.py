@@ -7,9 +7,11 @@ import resource
 import numpy as np
 import pytest
 
+from gpt_keras.data import encoder_pool
 from gpt_keras.data.splitting import SplitText
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store_writing import write_token_store
+from gpt_keras.text.character_tokenizer import CharacterTokenizer
 
 TEXTS = ["one", "", "två", "three " * 40, "\n", "漢字"]
 END = 256
@@ -189,3 +191,18 @@ def test_sizes_out_of_range(write):
         write({"train": ["a"]}, unit_characters=0)
     with pytest.raises(ValueError, match="workers=-1"):
         write({"train": ["a"]}, workers=-1)
+
+
+def test_a_worker_that_fails_is_told_and_leaves_nothing(
+    write, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(encoder_pool, "_PROGRAM", "exit('out of luck')")
+    with pytest.raises(ChildProcessError, match="status 1.*out of luck"):
+        write({"train": TEXTS}, tokenizer=CharacterTokenizer("a"), workers=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_need_a_tokenizer_that_they_can_load(write, tmp_path):
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        write({"train": TEXTS}, workers=2)
+    assert not list(tmp_path.iterdir())
