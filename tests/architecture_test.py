@@ -17,8 +17,9 @@ DATA = """
     text.tokenizer_training data.text_decoding data.sources data.splitting
     data.packing data.mixing data.token_manifest data.verification
     data.shard_files data.token_store data.token_sources data.work_units
-    data.unfinished_store data.encoding_worker data.encoder_pool
-    data.token_store_writing data.store_report data.preparation data.pipeline
+    data.folder_lock data.unfinished_store data.encoding_worker
+    data.encoder_pool data.token_store_writing data.store_report
+    data.preparation data.pipeline
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache

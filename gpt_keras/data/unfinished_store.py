@@ -13,6 +13,8 @@ import shutil
 
 import numpy as np
 
+from gpt_keras.data.folder_lock import LOCK
+from gpt_keras.data.folder_lock import FolderLock
 from gpt_keras.data.token_manifest import MANIFEST
 from gpt_keras.data.token_manifest import write_manifest
 from gpt_keras.data.work_units import Unit
@@ -36,6 +38,7 @@ class UnfinishedStore:
         name = self._directory.name
         self.partial = self._directory.with_name(f"{name}.partial")
         self._records = self.partial / _RECORDS
+        self._lock = FolderLock(self.partial)
 
     @property
     def journal(self) -> dict | None:
@@ -51,12 +54,14 @@ class UnfinishedStore:
                 beside their text.
 
         Raises:
-            ValueError: The earlier try's shards depend on something else.
+            ValueError: The earlier try's shards depend on something else, or
+                another process writes.
         """
+        self._lock.take()
         before = self.journal
-        if before is None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            self.partial.mkdir(parents=True)
+        if before is None or not self._has_shards():
+            self._remove_all_but({LOCK})
+            before = None
             tokenizer.save(self.partial)
         elif before.get("units") != journal["units"]:
             raise ValueError(
@@ -109,13 +114,19 @@ class UnfinishedStore:
         manifest = _read(self.partial / MANIFEST)
         taken = self._directory.exists() and any(self._directory.iterdir())
         if manifest is not None and not taken:
+            self._lock.take()
             self._hand_over(manifest)
 
     def leave(self) -> None:
-        """Removes everything, unless a shard is finished."""
-        finished = any(self._records.glob("*-*.json"))
-        if not finished and not (self.partial / MANIFEST).exists():
+        """Lets others go on; removes everything unless a shard is finished."""
+        if not self._lock.is_taken:
+            return
+        if not self._has_shards() and not (self.partial / MANIFEST).exists():
             shutil.rmtree(self.partial, ignore_errors=True)
+        self._lock.release()
+
+    def _has_shards(self) -> bool:
+        return any(self._records.glob("*-*.json"))
 
     def _hand_over(self, manifest: dict) -> None:
         """Removes what is no part of the store, and renames its folder."""
@@ -125,13 +136,16 @@ class UnfinishedStore:
             for shard in split["shards"]
         ]
         wanted = {MANIFEST, tokenizer_file.FILE_NAME, *shards}
-        shutil.rmtree(self._records, ignore_errors=True)
-        for path in self.partial.iterdir():
-            if path.name not in wanted:
-                path.unlink()
+        self._remove_all_but(wanted)
         if self._directory.exists():
             self._directory.rmdir()  # empty, and Windows renames onto nothing
         os.rename(self.partial, self._directory)
+        self._lock.release()
+
+    def _remove_all_but(self, names: set[str]) -> None:
+        for path in self.partial.iterdir():
+            if path.name not in names:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def shard_entry(record: dict) -> dict:

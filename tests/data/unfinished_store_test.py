@@ -231,3 +231,25 @@ def test_a_store_that_cannot_get_its_name_is_kept(begun, tmp_path, monkeypatch):
     UnfinishedStore(tmp_path / "store").complete_interrupted()
     assert TokenStore(tmp_path / "store").split("train").num_tokens == 606
     assert not (tmp_path / "store.partial").exists()
+
+
+def test_two_at_once_are_refused_and_the_first_is_not_disturbed(
+    tmp_path, byte_tokenizer
+):
+    def write(texts):
+        return write_token_store(
+            tmp_path / "store",
+            {"train": texts},
+            tokenizer=byte_tokenizer,
+            source={},
+        )
+
+    def texts():
+        yield "before"
+        with pytest.raises(ValueError, match="store.partial', and another"):
+            write(["by another"])
+        yield "after"
+
+    split = write(texts()).split("train")
+    ids = split.read([0], split.num_tokens)[0].tolist()
+    assert ids == [*b"before", 256, *b"after", 256]
