@@ -95,7 +95,7 @@ def main(values):
         print(f"{name:36} {figure:20,.{decimals}f}")
     if values.json:
         write_atomically(values.json, json.dumps(found, indent=2) + "\n")
-    too_large = found["peak_memory_of_store_bytes"] > values.limit * _GIGABYTE
+    too_large = found["store_peak_memory_bytes"] > values.limit * _GIGABYTE
     return 1 if too_large or found["first_batch_seconds"] >= 1 else 0
 
 
@@ -114,8 +114,8 @@ def measure(
     model.compile("adam")
     model.fit(training_batches(few, **sizes, **_FIT), **_QUIET)
     before = {
-        "peak_memory": memory("VmHWM"),
-        "anonymous_memory": memory("RssAnon"),
+        "peak_memory_bytes": memory("VmHWM"),
+        "anonymous_memory_bytes": memory("RssAnon"),
     }
     reset_peak()
 
@@ -139,12 +139,12 @@ def measure(
     found["batches_per_second"] = count / (time.monotonic() - begin)
     model.fit(training_batches(split, **sizes, **_FIT), **_QUIET)
     after = {
-        "peak_memory": memory("VmHWM"),
-        "anonymous_memory": max(anonymous, memory("RssAnon")),
+        "peak_memory_bytes": memory("VmHWM"),
+        "anonymous_memory_bytes": max(anonymous, memory("RssAnon")),
     }
     for name, size in after.items():
-        found[f"{name}_bytes"] = size
-        found[f"{name}_of_store_bytes"] = max(size - before[name], 0)
+        found[name] = size
+        found[f"store_{name}"] = max(size - before[name], 0)
     return {"tokens": split.num_tokens, "shards": _shards(folder), **found}
 
 
