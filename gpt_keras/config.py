@@ -30,6 +30,12 @@ class TrainConfig:
         "reference that every Python carries.",
         may_change=True,  # the token store compares the files themselves
     )
+    tokens: str = _field(
+        "",
+        "Folder that `tools.prepare` made, instead of --text; several are "
+        "mixed: FOLDER=WEIGHT,FOLDER=WEIGHT, or by size without weights.",
+        may_change=True,  # the model folder compares the tokens themselves
+    )
     errors: str = _field(
         "strict",
         "`strict` refuses bytes that are not UTF-8, `replace` doesn't.",
@@ -55,6 +61,17 @@ class TrainConfig:
     validation_fraction: float = _field(0.1, "Share kept for validation.")
     split_by: str = _field(
         "position", "`position`: the end of the corpus; `document`: by hash."
+    )
+    workers: int = _field(
+        0,
+        "Processes that encode text; 0 or 1: this one, on all processors.",
+        may_change=True,
+    )
+    verify_tokens: bool = _field(
+        False,
+        "Compare the SHA-256 of all tokens, those too that were compared "
+        "before and have not changed since.",
+        may_change=True,
     )
 
     # Model; None leaves it to GPTModel
@@ -219,11 +236,7 @@ class TrainConfig:
         _check_optimisation(self)
         _check_adapters(self)
         StepOptions(**self.step_options())  # raises where one is wrong
-        if self.text and self.tfds:
-            raise ValueError(
-                "Give `text` or `tfds`, not both. Received: "
-                f"text={self.text!r}, tfds={self.tfds!r}"
-            )
+        _check_one_corpus(self)
 
     @classmethod
     def from_flags(
@@ -326,6 +339,7 @@ _NOT_NEGATIVE = (
     "clip_norm",
     "seed",
     "logical_cpus",
+    "workers",
     "validate_every",
     "validation_batches",
     "checkpoint_every",
@@ -340,6 +354,17 @@ def _check(holds: bool, name: str, rule: str, config: TrainConfig):
     if not holds:
         raise ValueError(
             f"`{name}` must be {rule}. Received: {name}={getattr(config, name)}"
+        )
+
+
+def _check_one_corpus(config: TrainConfig):
+    names = ("text", "tfds", "tokens")
+    given = {name: getattr(config, name) for name in names}
+    given = [f"{name}={value!r}" for name, value in given.items() if value]
+    if len(given) > 1:
+        raise ValueError(
+            "Give one of `text`, `tfds` and `tokens`. Received: "
+            f"{', '.join(given)}"
         )
 
 

@@ -12,10 +12,13 @@ COMMON = ["files", "flags", "step_options", "config", "recipes"]
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
-    text.byte_pair_vocabulary text.byte_pair_tokenizer text.character_tokenizer
-    text.gpt2_folder text.tokenizer text.tokenizer_training
-    data.text_decoding data.sources data.splitting data.packing
-    data.token_manifest data.token_store data.token_store_writing
+    text.byte_pair_vocabulary text.host_encoding text.byte_pair_tokenizer
+    text.character_tokenizer text.gpt2_folder text.tokenizer
+    text.tokenizer_training data.text_decoding data.sources data.splitting
+    data.packing data.mixing data.token_manifest data.verification
+    data.shard_files data.token_store data.token_sources data.work_units
+    data.folder_lock data.unfinished_store data.encoding_worker
+    data.encoder_pool data.token_store_writing data.store_report
     data.preparation data.pipeline data.document_spans data.batch_layout
     data.bucket_widths data.length_buckets data.best_fit data.document_batches
 """.split()
@@ -42,15 +45,19 @@ MODEL = """
     generation.refusal generation.policy generation.penalties
     generation.filters generation.sampling generation.byte_search
     generation.token_table generation.text_matching generation.text_rules
-    generation.repetition_guard generation.decoding_state generation.decoding
-    generation.text_completion generation.text_generator generation.scoring
-    evaluation.detokenizers evaluation.passages evaluation.length_batches
-    evaluation.token_scorer evaluation.task evaluation.perplexity
-    evaluation.last_word evaluation.json_lines evaluation.multiple_choice
-    evaluation.identity evaluation.partial_results evaluation.evaluator
-    evaluation.suites evaluation.report serving.version_folder
-    serving.checksums serving.training_facts serving.signature_table
-    serving.model_card_text serving.model_card serving.warm_up
+    generation.repetition_guard generation.cache_rows
+    generation.columns generation.decoding_state generation.text_pieces
+    generation.decoding generation.text_completion generation.text_generator
+    generation.scoring evaluation.detokenizers evaluation.passages
+    evaluation.length_batches evaluation.token_scorer evaluation.task
+    evaluation.perplexity evaluation.last_word evaluation.json_lines
+    evaluation.multiple_choice evaluation.identity evaluation.partial_results
+    evaluation.evaluator evaluation.suites evaluation.report
+    serving.version_folder serving.checksums serving.training_facts
+    serving.signature_table serving.model_card_text serving.model_card
+    serving.warm_up serving.fingerprint serving.keyed_checksum
+    serving.raw_strings serving.row_header serving.row_state
+    serving.continuation serving.signature serving.streaming_signatures
     serving.signatures serving.int8_matrix serving.quantization
     serving.precision serving.export inspection.token_labels inspection.fonts
     inspection.canvas inspection.places inspection.report
@@ -59,11 +66,12 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
-    cli.safety cli.batching cli.train cli.generate cli.export cli.detection
-    cli.detect_watermark cli.measure_watermark cli.measure_export
-    cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
-    cli.evaluation_task cli.evaluate cli.transformers_program
-    cli.measure_conversion cli.measure_loading cli.resize
+    cli.safety cli.progress_bar cli.training_data cli.prepare cli.batching
+    cli.train cli.generate cli.export cli.detection cli.detect_watermark
+    cli.measure_watermark cli.measure_export cli.measure_parity
+    cli.run_comparison cli.measure_kills cli.inspection cli.evaluation_task
+    cli.evaluate cli.transformers_program cli.process_memory
+    cli.measure_conversion cli.measure_loading cli.measure_store cli.resize
     cli.synthetic_batches cli.plan cli.measure_plan
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]

@@ -21,7 +21,7 @@ def test_differences_name_what_steers_the_run():
         ({"steps": 0}, "`steps` must be positive. Received: steps=0"),
         ({"weight_decay": -1.0}, "`weight_decay` must be at least 0"),
         ({"rate": 1.0}, r"`rate` must be in \[0, 1\)"),
-        ({"text": "a", "tfds": "b"}, "`text` or `tfds`, not both"),
+        ({"text": "a", "tfds": "b"}, "Give one of `text`, `tfds`"),
         ({"steps": "7"}, "`steps` must be of type int. Received: steps='7'"),
         ({"batch_size": 2.5}, "`batch_size` must be of type int"),
         ({"lora_rank": 8}, "`lora_rank` needs `init_from`.*lora_rank=8"),

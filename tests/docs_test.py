@@ -24,8 +24,10 @@ from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_plan
+from gpt_keras.cli import measure_store
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import plan
+from gpt_keras.cli import prepare
 from gpt_keras.cli import program
 from gpt_keras.cli import resize
 from gpt_keras.cli import train
@@ -214,6 +216,8 @@ def _flags_of_tools():
             measure_loading,
             measure_plan,
             plan,
+            measure_store,
+            prepare,
             resize,
         )
     }

@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import flags
 
 from gpt_keras.cli import program
+from gpt_keras.cli.process_memory import memory
 from gpt_keras.model import GPTModel
 from gpt_keras.weights import hugging_face
 from gpt_keras.weights.architecture import GPT2
@@ -71,9 +72,9 @@ def main(values):
 def load(folder) -> dict[str, int]:
     """Loads a folder; returns bytes of memory before and at the peak."""
     tf.constant(0.0) + 1.0  # the runtime starts here
-    before = process_memory("VmRSS")
+    before = memory("VmRSS")
     model = hugging_face.load_model(folder)
-    peak = process_memory("VmHWM")
+    peak = memory("VmHWM")
     weights = sum(x.numpy().nbytes for x in model.trainable_variables)
     # Linux counts the peak by threads, and may be some pages behind.
     return {"before": before, "peak": max(peak, before), "weights": weights}
@@ -126,17 +127,6 @@ def _shapes(values) -> dict[str, tuple[int, ...]]:
             name_there = name.replace("h.0.", f"h.{index}.", 1)
             found[name_there] = tuple(variable.shape)
     return found
-
-
-def process_memory(name: str) -> int:
-    """Returns a figure of the process in bytes, as Linux counts it.
-
-    `getrusage` tells the peak of the process that started this one, if that
-    was higher.
-    """
-    with open("/proc/self/status") as file:
-        (line,) = (line for line in file if line.startswith(f"{name}:"))
-    return int(line.split()[1]) * 1024  # it is in kB
 
 
 def run():

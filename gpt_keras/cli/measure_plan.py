@@ -22,10 +22,10 @@ from absl import flags
 
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import program
-from gpt_keras.cli.measure_loading import process_memory
 from gpt_keras.cli.plan import measured_steps
 from gpt_keras.cli.plan import step_of
 from gpt_keras.cli.plan import this_device
+from gpt_keras.cli.process_memory import memory
 from gpt_keras.cli.synthetic_batches import synthetic_batches
 from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
@@ -140,7 +140,7 @@ def measure(config: TrainConfig) -> dict[str, float]:
     """Trains; returns the median time of a step and the peak of the memory."""
     tf.constant(0.0) + 1.0  # the runtime starts here
     on_cpu = not tf.config.list_physical_devices("GPU")
-    before = process_memory("VmRSS")
+    before = memory("VmRSS")
     batches = functools.partial(synthetic_batches, config, config.vocab_size)
     with tempfile.TemporaryDirectory() as folder:
         trainer.train(
@@ -151,7 +151,7 @@ def measure(config: TrainConfig) -> dict[str, float]:
         )
         lines = read_metrics(folder)
     if on_cpu:
-        peak = process_memory("VmHWM") - before
+        peak = memory("VmHWM") - before
     else:
         peak = device_facts.peak_memory()
     # The first line has the tracing in it.

@@ -22,7 +22,7 @@ from gpt_keras import flags as config_flags
 from gpt_keras.cli import model_source
 from gpt_keras.cli.program import run as run_program
 from gpt_keras.cli.synthetic_batches import synthetic_batches
-from gpt_keras.cli.train import tokenizer_of
+from gpt_keras.cli.training_data import tokenizer_of
 from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
 from gpt_keras.planning import calibration

@@ -17,17 +17,16 @@ from gpt_keras import flags as config_flags
 from gpt_keras.cli import model_source
 from gpt_keras.cli import program
 from gpt_keras.cli.batching import make_batches
+from gpt_keras.cli.batching import validation_batches
+from gpt_keras.cli.training_data import TrainingData
+from gpt_keras.cli.training_data import claim_data
+from gpt_keras.cli.training_data import read_data
 from gpt_keras.config import TrainConfig
-from gpt_keras.data import sources
 from gpt_keras.data.preparation import bytes_per_token
-from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
-from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.recipes import RECIPES
-from gpt_keras.text.gpt2_folder import read_gpt2_folder
-from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import trainer
 from gpt_keras.training.curves import draw_curves
 from gpt_keras.training.model_folder import check_free
@@ -61,18 +60,19 @@ def main(values):
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = choose_strategy(config.logical_cpus)
-    tokenizer, store = prepare_data(config, folder / "tokens")
-    splits = {name: store.split(name) for name in store.split_names}
-    for name, split in splits.items():
-        print(f"{name}: {split.num_tokens:,} tokens")
-    batches = make_batches(config, splits)
+    data = read_data(config, folder)
+    tokenizer, splits = data.tokenizer, data.splits
+    for line in data.lines:
+        print(line)
+    batches = make_batches(config, splits, data.mixture)
     check_free(folder, config, tokenizer.vocab_size)
+    claim_data(data, folder)
     tokenizer.save(folder)
     write_atomically(
         folder / "flagfile.txt",
         f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
     )
-    _, finished = trainer.train(
+    model, finished = trainer.train(
         config,
         folder,
         vocab_size=tokenizer.vocab_size,
@@ -88,46 +88,9 @@ def main(values):
         strategy=strategy,
     )
     _report(folder, splits)
+    if finished:
+        _report_parts(config, model, data)
     return 0 if finished else 130  # as a shell reports a stopped program
-
-
-def prepare_data(config: TrainConfig, directory):
-    """Returns the tokenizer and the token store that a configuration names."""
-    kind = {"tokenizer": config.tokenizer}
-    if config.init_from:
-        kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
-    elif config.tokenizer == "byte_pair":
-        kind["vocab_size"] = config.vocab_size
-    elif config.tokenizer != "character":
-        kind["tokenizer"] = tokenizer_of(pathlib.Path(config.tokenizer))
-    return prepare(
-        _source(config),
-        directory,
-        split=ValidationSplit(
-            config.validation_fraction, config.split_by, config.seed
-        ),
-        **kind,
-    )
-
-
-def _source(config: TrainConfig):
-    if config.text:
-        return sources.TextFiles(config.text, config.errors)
-    if config.tfds:
-        return sources.TensorFlowDataset(
-            config.tfds, config.tfds_split, config.tfds_field or None
-        )
-    return sources.PythonReference()
-
-
-def tokenizer_of(folder: pathlib.Path):
-    """Reads tokenizer.json, or GPT-2's files under either pair of names."""
-    if not folder.is_dir():
-        raise ValueError(
-            "`tokenizer` must be byte_pair, character or a folder. "
-            f"Received: tokenizer={str(folder)!r}, which is none."
-        )
-    return read_gpt2_folder(folder) or load_tokenizer(folder)
 
 
 def _sampler(config: TrainConfig, tokenizer):
@@ -162,6 +125,14 @@ def _report(folder, splits):
             f"perplexity {math.exp(losses[-1]):.2f}"
         )
     print(f"curves: {draw_curves(folder, entropy)}")
+
+
+def _report_parts(config: TrainConfig, model, data: TrainingData):
+    """Prints the validation loss of each of the sources that were mixed."""
+    for name, split in data.validation_parts.items():
+        batches = validation_batches(config, split)
+        found = model.evaluate(batches, verbose=0, return_dict=True)
+        print(f"validation loss of {name}: {found['loss']:.4f}")
 
 
 def run():

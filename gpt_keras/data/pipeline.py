@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt_keras.data import packing
+from gpt_keras.data.mixing import Mixture
 from gpt_keras.data.token_store import TokenSplit
 
 
@@ -19,10 +20,12 @@ def training_batches(
     seed: int,
     start_step: int = 0,
     num_steps: int,
+    mixture: Mixture | None = None,
 ) -> tf.data.Dataset:
     """Batches `start_step` to `start_step + num_steps` of a training run.
 
-    The run goes through the epochs of `packing.window_starts` without end. A
+    The run goes through the epochs of `packing.window_starts`, each source by
+    epochs of its own, without end. A
     dataset that begins in mid-run gives what the whole run would have given
     from there on, and begins at once.
 
@@ -33,6 +36,7 @@ def training_batches(
         seed: Draws the order.
         start_step: Batches that were trained on before.
         num_steps: Batches to give.
+        mixture: Where the split is several sources, how to mix them.
 
     Returns:
         A dataset of known length and static shapes. It has no state: each
@@ -54,12 +58,12 @@ def training_batches(
             "`start_step` and `num_steps` must not be negative. "
             f"Received: start_step={start_step}, num_steps={num_steps}."
         )
-    packing.num_windows(split.num_tokens, length)  # raises where it is short
+    mixture = mixture or Mixture((split.num_tokens,), (1,))
+    for size in mixture.sizes:
+        packing.num_windows(size, length)  # raises where it is short
 
     def starts(indices):
-        return packing.window_starts(
-            indices, num_tokens=split.num_tokens, length=length, seed=seed
-        )
+        return mixture.window_starts(indices, length=length, seed=seed)
 
     def read(starts):
         tokens = split.read(starts, length + 1)

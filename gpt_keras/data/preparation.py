@@ -16,6 +16,8 @@ from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store_writing import check_free
 from gpt_keras.data.token_store_writing import write_token_store
+from gpt_keras.data.unfinished_store import UnfinishedStore
+from gpt_keras.data.work_units import UNIT_CHARACTERS
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 from gpt_keras.text.tokenizer_training import train_character
@@ -31,13 +33,16 @@ def prepare(
     tokenizer="byte_pair",
     vocab_size: int | None = None,
     split: ValidationSplit | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    workers: int = 0,
+    verify: bool | None = None,
+    unit_characters: int = UNIT_CHARACTERS,
+    progress: Callable[[str, dict], None] | None = None,
 ):
     """Makes the token store of a corpus, or opens the one that was made.
 
     A store that was made from the same source with the same settings is used
     again, and the corpus is not read. That its files are the same is judged by
-    their names and sizes.
+    their names and sizes. One that was begun and not finished is gone on with.
 
     Args:
         source: One of `gpt_keras.data.sources`.
@@ -47,8 +52,12 @@ def prepare(
         vocab_size: The size to train `"byte_pair"` to, special tokens
             included; None for the others.
         split: Defaults to the last tenth of the characters for validation.
-        progress: Called with a split's name and its documents and tokens so
-            far.
+        workers: Processes that encode; 0 or 1 encodes in this one.
+        verify: How a store that is used again is checked, as for `TokenStore`.
+        unit_characters: As for `write_token_store`.
+        progress: Called with what is done, `"measure"`, `"vocabulary"` or a
+            split's name, and how far: `characters` of `total`, and for a split
+            what `write_token_store` gives.
 
     Returns:
         `(tokenizer, store)`. The store has the splits `"train"` and, for a
@@ -70,23 +79,71 @@ def prepare(
         "split": dataclasses.asdict(split),
     }
     directory = pathlib.Path(directory)
+    unfinished = UnfinishedStore(directory)
+    unfinished.complete_interrupted()
     if (directory / MANIFEST).exists():
-        return _reopen(directory, source.description, settings)
+        return _reopen(directory, source.description, settings, verify)
     check_free(directory)  # before the long work, not after it
-    splits = split_documents(source, split)
-    if tokenizer == "byte_pair":
-        tokenizer = train_byte_pair(splits["train"], vocab_size)
-    elif tokenizer == "character":
-        tokenizer = train_character(splits["train"])
+    report = _Progress(progress)
+    description = _as_json(source.description)
+    splits = split_documents(source, split, report.measured)
+    if isinstance(tokenizer, str):
+        tokenizer = _begun(unfinished, description, settings) or _train(
+            tokenizer, vocab_size, report.watch("vocabulary", splits["train"])
+        )
     store = write_token_store(
         directory,
         splits,
         tokenizer=tokenizer,
-        source=source.description,
+        source=description,
         settings=settings,
-        progress=progress,
+        workers=workers,
+        unit_characters=unit_characters,
+        progress=report.for_splits(splits),
     )
     return tokenizer, store
+
+
+def _begun(unfinished: UnfinishedStore, source: dict, settings: dict):
+    """Returns the tokenizer that was trained before a kill, or None."""
+    journal = unfinished.journal
+    asked = _as_json({"source": source, "settings": settings})
+    if journal is None or any(journal[key] != asked[key] for key in asked):
+        return None
+    return load_tokenizer(unfinished.partial)
+
+
+def _train(kind: str, vocab_size: int | None, documents):
+    if kind == "byte_pair":
+        return train_byte_pair(documents, vocab_size)
+    return train_character(documents)
+
+
+class _Progress:
+    """Tells a callback how far each stage is; None is told nothing."""
+
+    def __init__(self, tell):
+        self._tell = tell or (lambda stage, counts: None)
+        self._measured = 0
+
+    def measured(self, characters: int) -> None:
+        self._measured += characters
+        self._tell("measure", {"characters": self._measured, "total": None})
+
+    def watch(self, stage: str, texts):
+        done = 0
+        for text in texts:
+            done += len(text)
+            counts = {"characters": done, "total": texts.num_characters}
+            self._tell(stage, counts)
+            yield text
+
+    def for_splits(self, splits):
+        def tell(name, counts):
+            total = splits[name].num_characters
+            self._tell(name, counts | {"total": total})
+
+        return tell
 
 
 def unigram_entropy(split: TokenSplit) -> float:
@@ -139,10 +196,15 @@ def _tokenizer_settings(tokenizer, vocab_size: int | None) -> dict:
     return {"fingerprint": tokenizer.fingerprint}
 
 
-def _reopen(directory: pathlib.Path, source: dict, settings: dict):
+def _as_json(content: dict) -> dict:
+    """As it comes back from a file: tuples are lists there."""
+    return json.loads(json.dumps(content))
+
+
+def _reopen(directory: pathlib.Path, source: dict, settings: dict, verify):
     manifest = read_manifest(directory)
     stored = {key: manifest[key] for key in ("source", "settings")}
-    asked = json.loads(json.dumps({"source": source, "settings": settings}))
+    asked = _as_json({"source": source, "settings": settings})
     differences = list(itertools.islice(_differences(stored, asked), 5))
     if differences:
         raise ValueError(
@@ -150,7 +212,7 @@ def _reopen(directory: pathlib.Path, source: dict, settings: dict):
             "other settings: choose another folder, or remove this one. "
             f"Received: {'; '.join(differences)}."
         )
-    store = TokenStore(directory)
+    store = TokenStore(directory, verify)
     tokenizer = load_tokenizer(directory)
     if tokenizer.fingerprint != manifest["tokenizer"]:
         raise ValueError(

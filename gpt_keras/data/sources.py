@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 
 from gpt_keras.data.text_decoding import check_errors
+from gpt_keras.data.text_decoding import decode_file
 from gpt_keras.data.text_decoding import decode_text
 
 
@@ -17,8 +18,7 @@ class TextFiles:
     r"""UTF-8 text files, one document a file, in sorted order.
 
     A byte order mark is removed, and CRLF and lone CR become LF. Files
-    without any text are left out. A file is read whole: a corpus larger than
-    memory has to come as many files.
+    without any text are left out.
 
     Args:
         pattern: A path or glob, or several separated by commas. `**` stands
@@ -66,12 +66,30 @@ class TextFiles:
         return {"kind": "text_files", "errors": self.errors, "files": files}
 
     def documents(self) -> Iterator[str]:
-        """Reads the files one after the other."""
+        """Reads the files one after the other, each whole."""
+        texts = []
+        for text, ends in self.pieces():
+            texts.append(text)
+            if ends:
+                yield "".join(texts)
+                texts = []
+
+    def pieces(self) -> Iterator[tuple[str, bool]]:
+        """Reads the files without holding one in memory.
+
+        Yields:
+            A piece of a document, cut between words, and whether the document
+            ends with it.
+        """
         for path in self.paths:
+            last = None
             with open(path, "rb") as file:
-                text = decode_text(file.read(), path, self.errors)
-            if text:
-                yield text
+                for text in decode_file(file, path, self.errors):
+                    if last is not None:
+                        yield last, False
+                    last = text
+            if last is not None:
+                yield last, True
 
 
 @dataclasses.dataclass(frozen=True)

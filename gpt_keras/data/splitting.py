@@ -1,9 +1,7 @@
 """A source's documents in, those of training and of validation out."""
 
-import array
 import dataclasses
 import hashlib
-import itertools
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -43,19 +41,24 @@ class SplitText:
     """The documents of one split, read anew at every iteration.
 
     Attributes:
-        read: Gives a new iterator over the texts of the documents.
-        ends_in_document: Whether the last document goes on in another split.
+        pieces: Gives a new iterator over `(text, ends)`: pieces of documents,
+            cut between words, and whether the document ends there. The last
+            of a split may go on in another one.
+        num_characters: Of all pieces.
     """
 
-    read: Callable[[], Iterator[str]]
-    ends_in_document: bool = False
+    pieces: Callable[[], Iterator[tuple[str, bool]]]
+    num_characters: int | None = None
 
     def __iter__(self) -> Iterator[str]:
-        return self.read()
+        """The texts of the pieces."""
+        return (text for text, _ in self.pieces())
 
 
 def split_documents(
-    source, split: ValidationSplit | None = None
+    source,
+    split: ValidationSplit | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> dict[str, SplitText]:
     """Splits the documents of `source` without holding them in memory.
 
@@ -64,8 +67,11 @@ def split_documents(
 
     Args:
         source: An object whose `documents()` gives an iterator over texts,
-            the same ones every time. Empty texts are left out.
+            the same ones every time; where a document may be larger than
+            memory, it has `pieces()` too, as `SplitText`. Empty texts are left
+            out.
         split: Defaults to the last tenth of the characters.
+        progress: Called with the characters of each piece that was measured.
 
     Returns:
         `{"train": …, "validation": …}`, without validation for a fraction of
@@ -76,45 +82,52 @@ def split_documents(
         ValueError: The source has no text, or too little for two splits.
     """
     split = split or ValidationSplit()
-    lengths = array.array("q", map(len, _texts(source)))
-    if not lengths:
+    total = num_documents = 0
+    for text, ends in _pieces(source):
+        total += len(text)
+        num_documents += ends
+        if progress:
+            progress(len(text))
+    if not total:
         raise ValueError(
             f"A corpus must have text. Received none: {source.description}."
         )
     if split.fraction == 0:
-        return {"train": SplitText(lambda: _texts(source))}
+        return {"train": SplitText(lambda: _pieces(source), total)}
     if split.by == "position":
-        return _by_position(source, lengths, split.fraction)
-    return _by_document(source, len(lengths), split)
+        return _by_position(source, total, split.fraction)
+    return _by_document(source, num_documents, split)
 
 
-def _texts(source) -> Iterator[str]:
-    return (text for text in source.documents() if text)
+def _pieces(source) -> Iterator[tuple[str, bool]]:
+    if hasattr(source, "pieces"):
+        return source.pieces()
+    return ((text, True) for text in source.documents() if text)
 
 
-def _by_position(source, lengths, fraction: float) -> dict[str, SplitText]:
-    total = sum(lengths)
+def _by_position(source, total: int, fraction: float) -> dict[str, SplitText]:
     cut = int((1 - fraction) * total)
     if not 0 < cut < total:
         raise ValueError(
             "A corpus must have text for training and for validation. "
             f"Received: {total} characters in all, fraction={fraction}."
         )
-    cut_is_inside = cut not in itertools.accumulate(lengths)
     return {
-        "train": SplitText(lambda: _between(source, 0, cut), cut_is_inside),
-        "validation": SplitText(lambda: _between(source, cut, total)),
+        "train": SplitText(lambda: _between(source, 0, cut), cut),
+        "validation": SplitText(
+            lambda: _between(source, cut, total), total - cut
+        ),
     }
 
 
-def _between(source, first: int, last: int) -> Iterator[str]:
-    """The characters `first` to `last` of the corpus, by document."""
+def _between(source, first: int, last: int) -> Iterator[tuple[str, bool]]:
+    """The characters `first` to `last` of the corpus."""
     end = 0
-    for text in _texts(source):
+    for text, ends in _pieces(source):
         start, end = end, end + len(text)
         piece = text[max(first - start, 0) : max(last - start, 0)]
         if piece:
-            yield piece
+            yield piece, ends and end <= last
         if end >= last:
             return
 
@@ -135,10 +148,12 @@ def _by_document(
     highest = max(range(num_documents), key=share)
 
     def read(validation):
-        for index, text in enumerate(_texts(source)):
+        index = 0
+        for text, ends in _pieces(source):
             chosen = index == lowest or share(index) < split.fraction
             if (chosen and index != highest) == validation:
-                yield text
+                yield text, ends
+            index += ends
 
     return {
         "train": SplitText(lambda: read(False)),

@@ -1,7 +1,6 @@
 """A folder of token shards in, windows of token ids as arrays out."""
 
 import bisect
-import hashlib
 import itertools
 import os
 import pathlib
@@ -9,14 +8,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gpt_keras.data.shard_files import OpenFiles
+from gpt_keras.data.shard_files import ShardFile
 from gpt_keras.data.token_manifest import read_manifest
+from gpt_keras.data.verification import verify_files
 
 
 class TokenSplit:
     """The tokens of one split, one after the other, read where asked.
 
     Args:
-        shards: Arrays `(tokens,)` of ids, memory maps or not, in order.
+        shards: Arrays `(tokens,)` of ids, or `ShardFile`s, in order.
         vocab_size: Every id is below it; `read` checks this.
         num_documents: How many documents the tokens are from.
         num_bytes: Bytes of UTF-8 text that the tokens stand for, or None.
@@ -67,6 +69,18 @@ class TokenSplit:
             end_of_text_id=end_of_text_id,
         )
 
+    @classmethod
+    def joined(cls, splits: Sequence["TokenSplit"]) -> "TokenSplit":
+        """Puts splits of one vocabulary one after the other."""
+        sizes = [split.num_bytes for split in splits]
+        return cls(
+            [shard for split in splits for shard in split._shards],
+            vocab_size=splits[0].vocab_size,
+            num_documents=sum(split.num_documents for split in splits),
+            num_bytes=None if None in sizes else sum(sizes),
+            end_of_text_id=splits[0].end_of_text_id,
+        )
+
     @property
     def num_tokens(self) -> int:
         """Tokens in all shards, separators included."""
@@ -115,12 +129,13 @@ class TokenSplit:
 class TokenStore:
     """Opens what `write_token_store` wrote, and checks it.
 
-    The shards are mapped into memory, not loaded.
+    The shards are read where windows lie, neither loaded nor mapped.
 
     Args:
         directory: The folder with `manifest.json` and the shards.
-        verify: Compares the SHA-256 of every shard. False compares the sizes
-            only, which is quicker for a large corpus.
+        verify: None compares the SHA-256 of every shard that wasn't verified
+            as it is now, by size and times; True that of every shard. False
+            compares the sizes only.
 
     Raises:
         FileNotFoundError: The manifest or a shard is missing.
@@ -132,12 +147,20 @@ class TokenStore:
         >>> store.split("train").read([0], 8)
     """
 
-    def __init__(self, directory, verify: bool = True):
+    def __init__(self, directory, verify: bool | None = None):
         self.directory = pathlib.Path(directory)
         self.manifest = read_manifest(self.directory)
-        for split in self.manifest["splits"].values():
-            for shard in split["shards"]:
-                self._check_shard(shard, verify)
+        self._files = OpenFiles()
+        shards = [
+            shard
+            for split in self.manifest["splits"].values()
+            for shard in split["shards"]
+        ]
+        for shard in shards:
+            self._check_size(shard)
+        if verify is not False:
+            digests = {shard["file"]: shard["sha256"] for shard in shards}
+            verify_files(self.directory, digests, force=bool(verify))
 
     @property
     def vocab_size(self) -> int:
@@ -150,7 +173,7 @@ class TokenStore:
         return list(self.manifest["splits"])
 
     def split(self, name: str) -> TokenSplit:
-        """Maps the shards of one split."""
+        """Gives the tokens of one split."""
         if name not in self.manifest["splits"]:
             raise ValueError(
                 f"`name` must be one of {self.split_names}. "
@@ -158,19 +181,19 @@ class TokenStore:
             )
         split = self.manifest["splits"][name]
         return TokenSplit(
-            [self._map(shard["file"]) for shard in split["shards"]],
+            [self._shard(shard) for shard in split["shards"]],
             vocab_size=self.manifest["vocab_size"],
             num_documents=split["documents"],
             num_bytes=split["bytes"],
             end_of_text_id=self.manifest["end_of_text_id"],
         )
 
-    def _map(self, name: str) -> np.ndarray:
-        path = self.directory / name
-        mapped = np.memmap(path, self.manifest["dtype"], mode="r")
-        return np.asarray(mapped)  # memmap itself is slow to slice
+    def _shard(self, shard: dict) -> ShardFile:
+        path = self.directory / shard["file"]
+        dtype = self.manifest["dtype"]
+        return ShardFile(path, dtype, shard["tokens"], self._files)
 
-    def _check_shard(self, shard: dict, verify: bool) -> None:
+    def _check_size(self, shard: dict) -> None:
         path = self.directory / shard["file"]
         itemsize = np.dtype(self.manifest["dtype"]).itemsize
         expected = shard["tokens"] * itemsize
@@ -179,15 +202,6 @@ class TokenStore:
             raise ValueError(
                 f"Token shard {str(path)!r} must have {expected} bytes. "
                 f"Received: {size}."
-            )
-        if not verify:
-            return
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != shard["sha256"]:
-            raise ValueError(
-                f"Token shard {str(path)!r} must have SHA-256 "
-                f"{shard['sha256']}. Received: {digest}."
             )
 
 

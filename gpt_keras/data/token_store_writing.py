@@ -1,25 +1,27 @@
 """Documents and a tokenizer in, a folder of token shards out."""
 
-import hashlib
-import os
+import collections
+import contextlib
 import pathlib
-import shutil
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from gpt_keras.data.token_manifest import flush_to_disk
+from gpt_keras.data.encoder_pool import EncoderPool
 from gpt_keras.data.token_manifest import new_manifest
-from gpt_keras.data.token_manifest import write_manifest
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store import check_ids
+from gpt_keras.data.unfinished_store import UnfinishedStore
+from gpt_keras.data.unfinished_store import shard_entry
+from gpt_keras.data.work_units import UNIT_CHARACTERS
+from gpt_keras.data.work_units import Unit
+from gpt_keras.data.work_units import make_units
 
-SHARD_TOKENS = 2**26  # 128 MiB of uint16
-_BATCH_CHARACTERS = 2**20
-_BATCH_DOCUMENTS = 1024
+_COUNTS = ("documents", "tokens", "characters", "bytes")
 
 
 def write_token_store(
@@ -29,16 +31,18 @@ def write_token_store(
     tokenizer,
     source: dict,
     settings: dict | None = None,
-    shard_tokens: int = SHARD_TOKENS,
-    progress: Callable[[str, int, int], None] | None = None,
+    workers: int = 0,
+    unit_characters: int = UNIT_CHARACTERS,
+    progress: Callable[[str, dict], None] | None = None,
 ) -> TokenStore:
     """Encodes documents into token shards with a manifest.
 
-    Each document is encoded whole and followed by
-    `tokenizer.end_of_text_id`, but for the last of a split that has a true
-    `ends_in_document` (see `SplitText`). Everything is written into
-    `<directory>.partial`, which is renamed when complete: `directory` never
-    holds half a store, and what an earlier try left behind is removed.
+    Each document is followed by `tokenizer.end_of_text_id`; one that is larger
+    than a unit is encoded in pieces that are cut between words. Everything is
+    written into `<directory>.partial`, which is renamed when complete:
+    `directory` never holds half a store. Stopped or killed at any moment and
+    called again, it writes the same bytes, without encoding again what has
+    become a shard.
 
     Args:
         directory: The folder to make; it must be missing or empty.
@@ -48,9 +52,12 @@ def write_token_store(
             saved beside the shards.
         source: What the documents come from, for the manifest.
         settings: What else made them what they are, for the manifest.
-        shard_tokens: The most tokens in one shard.
-        progress: Called with a split's name and its documents and tokens so
-            far, after each batch of documents.
+        workers: Processes that encode; 0 or 1 encodes in this one. The bytes
+            don't depend on it.
+        unit_characters: About how many are one unit of work and one shard.
+        progress: Called after each unit with the split's name and its counts
+            so far: documents, tokens, characters, bytes, and
+            `encoded_tokens`, those that weren't there before.
 
     Returns:
         The store.
@@ -58,30 +65,35 @@ def write_token_store(
     Raises:
         ValueError: A split has no documents, the tokenizer gives an id out
             of range, or `directory` holds something else.
+        ChildProcessError: A worker ended by an error.
         OSError: The folder can't be written or the disk is full.
     """
-    if shard_tokens < 1:
+    if unit_characters < 1 or workers < 0:
         raise ValueError(
-            "`shard_tokens` must be positive. "
-            f"Received: shard_tokens={shard_tokens}."
+            "`unit_characters` must be positive and `workers` at least 0. "
+            f"Received: unit_characters={unit_characters}, workers={workers}."
         )
-    directory = pathlib.Path(os.path.abspath(directory))
+    manifest = _header(tokenizer, source, settings or {})
     check_free(directory)
-    partial = directory.with_name(directory.name + ".partial")
+    work = UnfinishedStore(directory)
     try:
-        _make_empty(partial)
-        tokenizer.save(partial)
-        manifest = _header(tokenizer, source, settings or {})
-        for name, documents in splits.items():
-            with _ShardWriter(partial, name, manifest, shard_tokens) as shards:
-                counts = _write_split(documents, shards, tokenizer, progress)
-            manifest["splits"][name] = counts | {"shards": shards.written}
-        write_manifest(partial, manifest)
-        _rename(partial, directory)
+        units = {
+            "tokenizer": tokenizer.fingerprint,
+            "unit_characters": unit_characters,
+        }
+        journal = {"units": units, "source": source, "settings": settings}
+        work.begin(tokenizer, journal)
+        with _encoder(tokenizer, work.partial, workers) as encoder:
+            shards = _ShardMaker(tokenizer, encoder, manifest["dtype"], work)
+            for name, documents in splits.items():
+                units = make_units(name, documents, unit_characters)
+                made = _in_order(shards.make, units, workers)
+                manifest["splits"][name] = _count(name, made, progress)
+        work.complete(manifest)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(partial)  # writing to a full disk has none
-        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            error.filename = str(work.partial)  # a full disk gives no name
+        work.leave()
         raise
     return TokenStore(directory, verify=False)
 
@@ -94,12 +106,6 @@ def check_free(directory) -> None:
             "A token store needs a folder that is missing or empty. "
             f"Received: {str(directory)!r}."
         )
-
-
-def _make_empty(directory: pathlib.Path) -> None:
-    if directory.exists():
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)
 
 
 def _header(tokenizer, source: dict, settings: dict) -> dict:
@@ -117,95 +123,69 @@ def _header(tokenizer, source: dict, settings: dict) -> dict:
     }
 
 
-class _ShardWriter:
-    """Ids in, files `<name>-00000.bin` and their manifest entries out."""
-
-    def __init__(self, directory, name, manifest, shard_tokens):
-        self.written: list[dict] = []
-        self._directory = directory
-        self.name = name
-        self._dtype = manifest["dtype"]
-        self._shard_tokens = shard_tokens
-        self._file = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._close()
-
-    def write(self, ids: np.ndarray) -> None:
-        while len(ids):
-            if self._file is None:
-                self._open()
-            entry = self.written[-1]
-            piece = ids[: self._shard_tokens - entry["tokens"]]
-            data = piece.astype(self._dtype).tobytes()
-            self._file.write(data)
-            self._hash.update(data)
-            entry["tokens"] += len(piece)
-            ids = ids[len(piece) :]
-            if entry["tokens"] == self._shard_tokens:
-                self._close()
-
-    def _open(self):
-        name = f"{self.name}-{len(self.written):05d}.bin"
-        self._file = open(self._directory / name, "wb")
-        self._hash = hashlib.sha256()
-        self.written.append({"file": name, "tokens": 0})
-
-    def _close(self):
-        if self._file is not None:
-            file, self._file = self._file, None
-            with file:
-                flush_to_disk(file)
-            self.written[-1]["sha256"] = self._hash.hexdigest()
+def _encoder(tokenizer, directory, workers: int):
+    """A context that gives an object with `encode_batch`."""
+    if workers > 1:
+        return EncoderPool(directory, workers)
+    return contextlib.nullcontext(tokenizer)
 
 
-def _write_split(documents, shards, tokenizer, progress) -> dict:
-    separator = np.array([tokenizer.end_of_text_id])
-    counts = {"documents": 0, "tokens": 0, "characters": 0, "bytes": 0}
+class _ShardMaker:
+    """Units in, records of their shards out, in any thread."""
 
-    def write(ids):
-        shards.write(ids)
-        counts["tokens"] += len(ids)
+    def __init__(self, tokenizer, encoder, dtype: str, work: UnfinishedStore):
+        self._separator = np.array([tokenizer.end_of_text_id])
+        self._vocab_size = tokenizer.vocab_size
+        self._encoder, self._dtype, self._work = encoder, dtype, work
 
-    for texts in _batches(documents):
-        encoded = tokenizer.encode_batch(texts)
-        for text, ids in zip(texts, encoded, strict=True):
-            if counts["documents"]:
-                write(separator)
-            ids = np.asarray(ids, np.int64)
-            check_ids(ids, tokenizer.vocab_size, "Encoded text")
-            write(ids)
-            counts["documents"] += 1
-            counts["characters"] += len(text)
-            counts["bytes"] += len(text.encode())
+    def make(self, unit: Unit) -> dict:
+        """Returns the record, with `new` and `ends` for the last document."""
+        record = self._work.find(unit)
+        more = {"new": record is None, "ends": unit.ends[-1]}
+        return (record or self._work.add(unit, self._encode(unit))) | more
+
+    def _encode(self, unit: Unit) -> np.ndarray:
+        parts = []
+        encoded = self._encoder.encode_batch(unit.texts)
+        for ids, ends in zip(encoded, unit.ends, strict=True):
+            check_ids(np.asarray(ids), self._vocab_size, "Encoded text")
+            parts += [ids, self._separator] if ends else [ids]
+        return np.concatenate(parts).astype(self._dtype)
+
+
+def _in_order(function, items: Iterable, workers: int) -> Iterator:
+    """Maps a function in threads, few items in memory, results in order."""
+    if workers < 2:
+        yield from map(function, items)
+        return
+    waiting = collections.deque()
+    executor = ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            waiting.append(executor.submit(function, item))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _count(name: str, records: Iterable[dict], progress) -> dict:
+    """Returns what the manifest says of a split."""
+    counts = dict.fromkeys((*_COUNTS, "encoded_tokens"), 0)
+    shards, ends = [], True
+    for record in records:
+        for key in _COUNTS:
+            counts[key] += record[key]
+        counts["encoded_tokens"] += record["new"] * record["tokens"]
+        shards.append(shard_entry(record))
+        ends = record["ends"]
         if progress:
-            progress(shards.name, counts["documents"], counts["tokens"])
-    if not counts["tokens"]:
+            progress(name, dict(counts))
+    if not counts["characters"]:
         raise ValueError(
-            f"Every split must have text. Received none: {shards.name!r}."
+            f"Every split must have text. Received none: {name!r}."
         )
-    if not getattr(documents, "ends_in_document", False):
-        write(separator)
-    return counts
-
-
-def _batches(documents: Iterable[str]) -> Iterator[list[str]]:
-    """Documents enough to keep all cores busy, few enough for memory."""
-    batch, characters = [], 0
-    for text in documents:
-        batch.append(text)
-        characters += len(text)
-        if characters >= _BATCH_CHARACTERS or len(batch) >= _BATCH_DOCUMENTS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _rename(partial: pathlib.Path, directory: pathlib.Path) -> None:
-    if directory.exists():
-        directory.rmdir()  # it is empty, and Windows renames onto nothing
-    os.rename(partial, directory)
+    counts["documents"] += not ends  # one that goes on in another split
+    return {key: counts[key] for key in _COUNTS} | {"shards": shards}

@@ -9,6 +9,7 @@ from gpt_keras.training.model_folder import CONFIG
 from gpt_keras.training.run_log import read_metrics
 
 _MANIFEST = pathlib.Path("tokens", "manifest.json")
+_SOURCES = "token_sources.json"  # of a run whose tokens lie elsewhere
 _FILE_NAMES = 20  # as many names of text files are told
 
 
@@ -26,7 +27,8 @@ def training_facts(model_dir, best: bool = False) -> dict[str, Any]:
         * `configuration`: the settings of the run, without paths;
         * `figures`: the last step, the losses in nats per token, speed and
           time;
-        * `data`: source, settings and sizes of the token store.
+        * `data`: source, settings and sizes of the token store, or those and
+          names and weights of the `sources` that were mixed.
 
     Raises:
         ValueError: A file is damaged.
@@ -37,7 +39,7 @@ def training_facts(model_dir, best: bool = False) -> dict[str, Any]:
     facts = {
         "configuration": run and _without_paths(run),
         "figures": _figures(_lines(folder, best), run or {}),
-        "data": _data(_read(folder / _MANIFEST)),
+        "data": _data(_read(folder / _MANIFEST)) or _mixed(folder / _SOURCES),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -62,7 +64,8 @@ def _read(path: pathlib.Path) -> dict:
 
 def _without_paths(run: dict) -> dict:
     """Leaves out where things lay on the machine that trained."""
-    kept = {name: value for name, value in run.items() if name != "text"}
+    paths = ("text", "tokens")
+    kept = {name: value for name, value in run.items() if name not in paths}
     for name in ("tokenizer", "init_from"):
         if name in kept:
             kept[name] = pathlib.Path(kept[name]).name
@@ -127,6 +130,17 @@ def _data(manifest: dict) -> dict:
         },
         "sha256": manifest.get("sha256"),
     }
+
+
+def _mixed(path: pathlib.Path) -> dict:
+    if not path.exists():
+        return {}
+    sources = [
+        {"name": source["name"], "weight": source["weight"]}
+        | _data(source["manifest"])
+        for source in json.loads(path.read_bytes())
+    ]
+    return {"sources": sources}
 
 
 def _briefly(source: dict) -> dict:

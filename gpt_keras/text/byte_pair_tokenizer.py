@@ -7,24 +7,18 @@ import os
 
 import numpy as np
 import tensorflow as tf
-from tokenizers import Tokenizer
-from tokenizers import models
-from tokenizers import pre_tokenizers
 
 from gpt_keras.text import byte_pair_vocabulary
 from gpt_keras.text import tokenizer_file
 from gpt_keras.text.byte_pair_merging import BytePairMerging
 from gpt_keras.text.byte_pair_vocabulary import BytePairVocabulary
+from gpt_keras.text.host_encoding import BytePairEncoder
 from gpt_keras.text.special_tokens import END_OF_TEXT
-from gpt_keras.text.text_cutting import cut_between_words
 from gpt_keras.text.token_bytes import TokenBytes
 from gpt_keras.text.unicode_text import check_text
 from gpt_keras.text.unicode_text import check_texts
 from gpt_keras.text.unicode_text import to_utf8
 from gpt_keras.text.word_splitting import split_words
-
-# Encodings take a hundred times the memory of their text while they are made.
-_PIECES_AT_ONCE = 1024
 
 
 class BytePairTokenizer(tf.Module):
@@ -68,12 +62,7 @@ class BytePairTokenizer(tf.Module):
         self._merging = BytePairMerging(
             self._vocabulary.merge_ids(), self.vocab_size
         )
-        self._host = Tokenizer(
-            models.BPE(self._vocabulary.ids, self._vocabulary.merges)
-        )
-        self._host.pre_tokenizer = pre_tokenizers.ByteLevel(
-            add_prefix_space=False, use_regex=True
-        )
+        self._host = BytePairEncoder(self._vocabulary)
 
     @classmethod
     def from_gpt2_files(
@@ -136,20 +125,7 @@ class BytePairTokenizer(tf.Module):
         Raises:
             ValueError: a text is not a `str`, or has lone surrogates.
         """
-        pieces = [
-            (number, piece)
-            for number, text in enumerate(check_texts(texts))
-            for piece in cut_between_words(text)
-        ]
-        ids = [[np.empty(0, np.int32)] for _ in texts]
-        for start in range(0, len(pieces), _PIECES_AT_ONCE):
-            numbers, group = zip(
-                *pieces[start : start + _PIECES_AT_ONCE], strict=True
-            )
-            encodings = self._host.encode_batch_fast(list(group))
-            for number, encoding in zip(numbers, encodings, strict=True):
-                ids[number].append(np.array(encoding.ids, np.int32))
-        return [np.concatenate(parts) for parts in ids]
+        return self._host.encode_batch(check_texts(texts))
 
     def decode(self, token_ids) -> str:
         """Gives the text of a row of ids, on the host.

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from gpt_keras.text import tokenizer_file
+from gpt_keras.text.host_encoding import CharacterEncoder
+from gpt_keras.text.host_encoding import code_points
 from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.text.special_tokens import with_end_of_text
 from gpt_keras.text.token_bytes import TokenBytes
@@ -42,7 +44,7 @@ class CharacterTokenizer(tf.Module):
 
     def __init__(self, characters: str, special_tokens=()):
         super().__init__(name="character_tokenizer")
-        self._points = _points(check_text(characters))
+        self._points = code_points(check_text(characters))
         self._points.sort()
         if not self._points.size or (np.diff(self._points) == 0).any():
             raise ValueError(
@@ -58,6 +60,7 @@ class CharacterTokenizer(tf.Module):
         pieces = [chr(point).encode("utf-8") for point in self._points]
         pieces += ["\ufffd".encode(), *(b"" for _ in self._names)]
         self._token_bytes = TokenBytes(pieces)
+        self._host = CharacterEncoder(self._points)
 
     @classmethod
     def from_content(cls, content: dict):
@@ -96,7 +99,7 @@ class CharacterTokenizer(tf.Module):
         Raises:
             ValueError: not a `str`, or one with lone surrogates.
         """
-        return self._ids(check_text(text)).tolist()
+        return self._host.encode_batch([check_text(text)])[0].tolist()
 
     def encode_batch(self, texts: list[str]) -> list[np.ndarray]:
         """Gives each text's ids as an int32 array, on the host.
@@ -104,7 +107,7 @@ class CharacterTokenizer(tf.Module):
         Raises:
             ValueError: a text is not a `str`, or has lone surrogates.
         """
-        return [self._ids(text) for text in check_texts(texts)]
+        return self._host.encode_batch(check_texts(texts))
 
     def decode(self, token_ids) -> str:
         """Gives the text of a row of ids, on the host.
@@ -160,14 +163,3 @@ class CharacterTokenizer(tf.Module):
             "characters": "".join(map(chr, self._points)),
             "special_tokens": list(self._names),
         }
-
-    def _ids(self, text: str) -> np.ndarray:
-        points = _points(text)
-        place = np.searchsorted(self._points, points)
-        found = self._points[place % len(self._points)] == points
-        return np.where(found, place, self.unknown_id).astype(np.int32)
-
-
-def _points(text: str) -> np.ndarray:
-    """The code points of a text, `(length,)` int32."""
-    return np.frombuffer(text.encode("utf-32-le"), "<i4").astype(np.int32)

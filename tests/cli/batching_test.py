@@ -10,6 +10,7 @@ from gpt_keras.cli import program
 from gpt_keras.cli import train
 from gpt_keras.cli.batching import make_batches
 from gpt_keras.config import TrainConfig
+from gpt_keras.data.mixing import Mixture
 from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.run_log import read_metrics
@@ -107,3 +108,10 @@ def test_a_run_of_documents_goes_on_where_it_was(tmp_path):
     assert models[0].document_separator_id is not None
     for one, other in zip(*(m.weights for m in models), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_only_windows_of_several_sources_are_mixed():
+    config = TrainConfig(batching="best_fit", tokens="a=1,b=2")
+    mixture = Mixture((10, 10), (1, 2))
+    with pytest.raises(ValueError, match="'packed' only.*best_fit"):
+        make_batches(config, {}, mixture)

@@ -125,7 +125,7 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
         (["--text={text}", "--d_model=100", "--num_heads=12"], "num_heads=12"),
         (["--text={text}", "--tokenizer={empty}"], "byte_pair, character or"),
         (["--text={text}", "--init_from={empty}"], "tokenizer.json"),
-        (["--text={text}", "--tfds=lm1b"], "not both"),
+        (["--text={text}", "--tfds=lm1b"], "one of `text`"),
     ],
 )
 def test_bad_input_is_named(tmp_path, text, arguments, message):

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from gpt_keras.data import preparation
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
 from gpt_keras.data.sources import PythonReference
@@ -12,7 +13,9 @@ from gpt_keras.data.sources import TextFiles
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.data.token_store import TokenStore
+from gpt_keras.data.unfinished_store import UnfinishedStore
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
+from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
 TEXT = "It was the best of times, it was the worst of cabs. Ω\n" * 40
@@ -202,3 +205,91 @@ def test_unigram_entropy_is_that_of_the_frequencies():
     expected = -np.sum(shares * np.log(shares))
     assert unigram_entropy(split) == pytest.approx(expected, rel=1e-12)
     assert unigram_entropy(TokenSplit.from_array([4] * 10)) == 0
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def stopped():
+    """Calls a function until a method is called, and once more to its end."""
+
+    class Stopped(BaseException):
+        pass
+
+    def go_on(name, function):
+        def stop(*arguments, **keywords):
+            raise Stopped
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(UnfinishedStore, name, stop)
+            with pytest.raises(Stopped):
+                function()
+        return function()
+
+    return go_on
+
+
+def prepare_small(source, directory, **settings):
+    arguments = {"vocab_size": 270, "unit_characters": 500} | settings
+    return prepare(source, directory, **arguments)
+
+
+@pytest.mark.parametrize("name", ["complete", "_hand_over"])
+def test_stopped_at_the_end_it_trains_no_tokenizer_again(
+    corpus, source, stopped, monkeypatch, name
+):
+    prepare_small(source, corpus / "whole")
+    trained = []
+    train = preparation.train_byte_pair
+    monkeypatch.setattr(
+        preparation,
+        "train_byte_pair",
+        lambda *arguments: trained.append(1) or train(*arguments),
+    )
+
+    def twice():
+        return prepare_small(source, corpus / "tokens")
+
+    tokenizer, _ = stopped(name, twice)
+    assert trained == [1]
+    assert content(corpus / "tokens") == content(corpus / "whole")
+    assert tokenizer.fingerprint == load_tokenizer(corpus / "whole").fingerprint
+    assert not (corpus / "tokens.partial").exists()
+
+
+def test_workers_change_nothing(corpus, source):
+    prepare_small(source, corpus / "one")
+    calls = []
+    prepare_small(
+        source,
+        corpus / "two",
+        workers=2,
+        progress=lambda stage, counts: calls.append((stage, counts)),
+    )
+    assert content(corpus / "two") == content(corpus / "one")
+    stages = list(dict.fromkeys(stage for stage, _ in calls))
+    assert stages == ["measure", "vocabulary", "train", "validation"]
+    for stage in stages[1:]:
+        *_, last = (counts for name, counts in calls if name == stage)
+        assert last["characters"] == last["total"]
+
+
+def test_an_unfinished_store_of_another_vocabulary_is_kept(
+    corpus, source, stopped
+):
+    def other():
+        return prepare_small(source, corpus / "tokens", vocab_size=271)
+
+    def first():
+        return prepare_small(source, corpus / "tokens")
+
+    with pytest.raises(ValueError, match="tokens.partial' holds unfinished"):
+        stopped("complete", iter_calls(first, other))
+    first()
+
+
+def iter_calls(*functions):
+    calls = iter(functions)
+    return lambda: next(calls)()

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from gpt_keras.data import text_decoding
 from gpt_keras.data.sources import PythonReference
 from gpt_keras.data.sources import TensorFlowDataset
 from gpt_keras.data.sources import TextFiles
@@ -196,3 +197,17 @@ def test_missing_tensorflow_datasets_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ImportError, match="pip install tensorflow-datasets"):
         list(TensorFlowDataset("tiny_shakespeare").documents())
+
+
+def test_a_large_file_comes_in_pieces(folder, monkeypatch):
+    monkeypatch.setattr(text_decoding.decode_file, "__defaults__", (50,))
+    text = "some words and\n  a line\n" * 40
+    (folder / "b.txt").write_text(text)
+    source = TextFiles("[ab].txt")
+    pieces = list(source.pieces())
+    assert pieces[0] == ("first\nline", True)
+    assert len(pieces) > 10
+    assert [ends for _, ends in pieces[1:]] == [False] * (len(pieces) - 2) + [
+        True
+    ]
+    assert list(source.documents()) == ["first\nline", text]

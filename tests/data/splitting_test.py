@@ -8,6 +8,7 @@ import pytest
 from gpt_keras.data.sources import TextFiles
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.splitting import split_documents
+from gpt_keras.text.text_cutting import cut_between_words
 
 
 class Documents:
@@ -22,6 +23,11 @@ class Documents:
     def documents(self):
         self.reads += 1
         return iter(self.texts)
+
+
+def ends_in_document(split):
+    """Whether the last document goes on in another split."""
+    return not list(split.pieces())[-1][1]
 
 
 def split_of(texts, **settings):
@@ -43,8 +49,8 @@ def test_tenth_of_shakespeare(shakespeare):
     (train,), (validation,) = splits["train"], splits["validation"]
     assert (len(train), len(validation)) == (1_003_854, 111_540)
     assert [train + validation] == list(shakespeare.documents())
-    assert splits["train"].ends_in_document
-    assert not splits["validation"].ends_in_document
+    assert ends_in_document(splits["train"])
+    assert not ends_in_document(splits["validation"])
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.25, 0.5, 0.9])
@@ -57,7 +63,7 @@ def test_position_keeps_every_character_in_order(fraction):
     assert "".join(train) == whole[:cut]
     assert "".join(validation) == whole[cut:]
     texts = [text for text in texts if text]
-    if splits["train"].ends_in_document:
+    if ends_in_document(splits["train"]):
         joined = train[:-1] + [train[-1] + validation[0]] + validation[1:]
         assert joined == texts
     else:
@@ -68,7 +74,7 @@ def test_cut_between_documents_ends_the_document():
     splits = split_of(["abcd", "efgh"], fraction=0.5)
     assert list(splits["train"]) == ["abcd"]
     assert list(splits["validation"]) == ["efgh"]
-    assert not splits["train"].ends_in_document
+    assert not ends_in_document(splits["train"])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -166,3 +172,31 @@ def test_fraction_out_of_range(settings):
 def test_unknown_way():
     with pytest.raises(ValueError, match="by='line'"):
         ValidationSplit(by="line")
+
+
+@pytest.mark.parametrize("by", ["position", "document"])
+def test_pieces_split_as_whole_documents_do(by):
+    texts = ["one two three", "four", " ".join(["five"] * 30), "six seven"] * 3
+
+    def pieces():
+        for text in texts:
+            parts = list(cut_between_words(text, 7))
+            for part in parts[:-1]:
+                yield part, False
+            yield parts[-1], True
+
+    def documents(split):
+        found, text = [], ""
+        for piece, ends in split.pieces():
+            text += piece
+            if ends:
+                found.append(text)
+                text = ""
+        return [*found, text]
+
+    settings = ValidationSplit(0.3, by)
+    whole = split_documents(Documents(texts), settings)
+    in_pieces = split_documents(types.SimpleNamespace(pieces=pieces), settings)
+    for name, split in whole.items():
+        assert documents(in_pieces[name]) == documents(split)
+        assert in_pieces[name].num_characters == split.num_characters

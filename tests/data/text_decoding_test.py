@@ -1,10 +1,13 @@
 """Bytes that are and are not UTF-8."""
 
 import codecs
+import io
+import random
 
 import pytest
 
 from gpt_keras.data.text_decoding import check_errors
+from gpt_keras.data.text_decoding import decode_file
 from gpt_keras.data.text_decoding import decode_text
 
 
@@ -59,3 +62,28 @@ def test_wide_encodings_are_recognised(encoding, errors):
 def test_unknown_errors_value_is_refused():
     with pytest.raises(ValueError, match="errors='ignore'"):
         check_errors("ignore")
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 7, 50, 1000])
+def test_a_file_in_blocks_is_the_file_whole(block_bytes):
+    rng = random.Random(0)
+    parts = ["word", " ", "  ", "\n", "\r\n", "\r", "漢字", "\ufeff", "\u2028"]
+    for _ in range(60):
+        text = "".join(rng.choices(parts, k=rng.randint(0, 60)))
+        data = text.encode()
+        found = list(decode_file(io.BytesIO(data), "f", "strict", block_bytes))
+        assert all(found)
+        assert "".join(found) == decode_text(data, "f", "strict")
+        for piece in found[1:]:
+            assert piece[0] in " \n"
+    lines = b"many words in a line\n" * 100
+    assert len(list(decode_file(io.BytesIO(lines), "f", "strict", 50))) > 20
+
+
+@pytest.mark.parametrize("block_bytes", [1, 4, 100])
+def test_an_error_in_a_later_block_is_placed_in_the_file(block_bytes):
+    data = b"one\r\ntwo\n\ncaf\xe9\nfour\n"
+    with pytest.raises(ValueError, match="f, line 4, byte offset 13"):
+        list(decode_file(io.BytesIO(data), "f", "strict", block_bytes))
+    found = decode_file(io.BytesIO(data), "f", "replace", block_bytes)
+    assert "".join(found) == "one\ntwo\n\ncaf\ufffd\nfour\n"

@@ -7,9 +7,11 @@ import resource
 import numpy as np
 import pytest
 
+from gpt_keras.data import encoder_pool
 from gpt_keras.data.splitting import SplitText
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store_writing import write_token_store
+from gpt_keras.text.character_tokenizer import CharacterTokenizer
 
 TEXTS = ["one", "", "två", "three " * 40, "\n", "漢字"]
 END = 256
@@ -34,22 +36,23 @@ def write(tmp_path, byte_tokenizer):
     return write
 
 
-@pytest.mark.parametrize("shard_tokens", [1, 7, 100, 2**26])
-def test_every_document_is_followed_by_a_separator(write, shard_tokens):
+@pytest.mark.parametrize("unit_characters", [1, 7, 100, 2**26])
+def test_every_document_is_followed_by_a_separator(write, unit_characters):
     splits = {"train": TEXTS, "validation": TEXTS[:2]}
-    store = write(splits, shard_tokens=shard_tokens)
+    store = write(splits, unit_characters=unit_characters)
     for name, texts in splits.items():
         assert np.array_equal(written_ids(store, name), stream(texts))
-    tokens = [s["tokens"] for s in store.manifest["splits"]["train"]["shards"]]
-    assert all(count == shard_tokens for count in tokens[:-1])
-    assert 0 < tokens[-1] <= shard_tokens
+        assert store.manifest["splits"][name]["documents"] == len(texts)
+    shards = store.manifest["splits"]["train"]["shards"]
+    assert (len(shards) > 1) == (unit_characters < 200)
 
 
 def test_no_separator_where_a_document_goes_on(write):
-    train = SplitText(lambda: iter(["ab", "cd"]), ends_in_document=True)
+    train = SplitText(lambda: iter([("ab", True), ("cd", False)]))
     store = write({"train": train, "validation": ["ef"]})
     joined = [written_ids(store, n) for n in ("train", "validation")]
     assert np.array_equal(np.concatenate(joined), stream(["ab", "cdef"]))
+    assert store.manifest["splits"]["train"]["documents"] == 2
 
 
 def test_manifest_describes_the_files(write, tmp_path, byte_tokenizer):
@@ -111,16 +114,23 @@ def test_split_without_text_is_refused(write, texts):
         write({"train": ["a"], "validation": texts})
 
 
-def test_batches_lose_nothing_and_report(write):
+def test_units_lose_nothing_and_report(write):
     texts = [f"document {index}" for index in range(2500)]
-    texts.insert(5, "long " * 300_000)
+    texts.insert(5, "long " * 3000)
     calls = []
-    store = write({"train": texts}, progress=lambda *call: calls.append(call))
+    store = write(
+        {"train": texts},
+        unit_characters=5000,
+        progress=lambda *call: calls.append(call),
+    )
     assert np.array_equal(written_ids(store, "train"), stream(texts))
-    assert len(calls) > 2
-    assert all(name == "train" for name, _, _ in calls)
-    assert calls == sorted(calls)
-    assert calls[-1][1] == len(texts)
+    assert len(calls) > 5
+    assert all(name == "train" for name, _ in calls)
+    for key in ("documents", "tokens", "characters", "bytes"):
+        counts = [counts[key] for _, counts in calls]
+        assert counts == sorted(counts)
+        assert counts[-1] == store.manifest["splits"]["train"][key]
+    assert calls[-1][1]["encoded_tokens"] == len(stream(texts))
 
 
 def test_killed_run_leaves_no_store_and_no_obstacle(write, tmp_path):
@@ -132,7 +142,7 @@ def test_killed_run_leaves_no_store_and_no_obstacle(write, tmp_path):
         raise Killed
 
     with pytest.raises(Killed):
-        write({"train": dies()}, shard_tokens=100_000)
+        write({"train": dies()})
     assert not list(tmp_path.iterdir())
     leftover = tmp_path / "store.partial"  # what SIGKILL leaves
     leftover.mkdir()
@@ -176,6 +186,23 @@ def test_full_disk_is_an_error_with_the_path(write, tmp_path, small_disk):
     assert not list(tmp_path.iterdir())
 
 
-def test_shard_tokens_must_be_positive(write):
-    with pytest.raises(ValueError, match="shard_tokens=0"):
-        write({"train": ["a"]}, shard_tokens=0)
+def test_sizes_out_of_range(write):
+    with pytest.raises(ValueError, match="unit_characters=0"):
+        write({"train": ["a"]}, unit_characters=0)
+    with pytest.raises(ValueError, match="workers=-1"):
+        write({"train": ["a"]}, workers=-1)
+
+
+def test_a_worker_that_fails_is_told_and_leaves_nothing(
+    write, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(encoder_pool, "_PROGRAM", "exit('out of luck')")
+    with pytest.raises(ChildProcessError, match="status 1.*out of luck"):
+        write({"train": TEXTS}, tokenizer=CharacterTokenizer("a"), workers=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_need_a_tokenizer_that_they_can_load(write, tmp_path):
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        write({"train": TEXTS}, workers=2)
+    assert not list(tmp_path.iterdir())

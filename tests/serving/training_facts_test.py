@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
+from gpt_keras.cli.training_data import claim_data
+from gpt_keras.cli.training_data import read_data
 from gpt_keras.config import TrainConfig
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.sources import TextFiles
@@ -91,7 +94,7 @@ def test_many_files_are_counted_and_some_named(folder):
 def test_the_configuration_has_no_paths(folder):
     configuration = training_facts(folder)["configuration"]
     expected = dataclasses.asdict(CONFIG)
-    del expected["text"]
+    del expected["text"], expected["tokens"]
     expected |= {"tokenizer": "tokenizer", "init_from": "older"}
     assert configuration == expected
     assert "someone" not in json.dumps(training_facts(folder))
@@ -135,3 +138,17 @@ def test_a_damaged_file_is_named(folder, file, content):
     (folder / file).write_bytes(content)
     with pytest.raises(ValueError, match=file.split("/")[-1]):
         training_facts(folder)
+
+
+def test_tokens_that_lie_elsewhere_are_told_without_their_path(folder):
+    (folder.parent / "secret").mkdir()
+    shutil.move(folder / "tokens", folder.parent / "secret" / "corpus")
+    claim_data(
+        read_data(TrainConfig(tokens=f"{folder.parent}/secret/corpus"), folder),
+        folder,
+    )
+    facts = training_facts(folder)
+    (source,) = facts["data"]["sources"]
+    assert (source["name"], source["weight"]) == ("corpus", 1)
+    assert source["source"]["files"] == ["a.txt", "b.txt"]
+    assert "secret" not in json.dumps(facts)

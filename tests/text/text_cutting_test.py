@@ -3,6 +3,7 @@
 import random
 
 from gpt_keras.text.text_cutting import cut_between_words
+from gpt_keras.text.text_cutting import last_border
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
 
@@ -29,3 +30,11 @@ def test_cutting_changes_no_id():
         pieces = list(cut_between_words(text, size=3))
         joined = [i for ids in tokenizer.encode_batch(pieces) for i in ids]
         assert joined == tokenizer.encode(text)
+
+
+def test_the_last_border_is_the_last_place_to_cut():
+    for text in [*_texts(300, 3), "", "word", "one " + "x" * 10_000]:
+        border = last_border(text)
+        pieces = list(cut_between_words(text, size=1))
+        borders = {len("".join(pieces[:n])) for n in range(1, len(pieces))}
+        assert border == max(borders, default=0)

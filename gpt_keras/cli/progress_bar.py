@@ -1,0 +1,60 @@
+"""How far a long work is in, a bar on a terminal and a pace out."""
+
+import time
+
+import tqdm
+
+
+class ProgressBar:
+    """Shows what `prepare` tells; a terminal has a bar for each stage.
+
+    Attributes:
+        pace: Tokens that were encoded, seconds that it took, and their
+            quotient.
+    """
+
+    def __init__(self):
+        self._bar, self._stage = None, None
+        self._encoded = {}
+        self._begin = self._end = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._close()
+
+    def __call__(self, stage: str, counts: dict) -> None:
+        """Takes a stage and its counts: `characters` of `total` and more."""
+        if stage != self._stage:
+            self._close()
+            self._bar = tqdm.tqdm(
+                desc=stage,
+                total=counts["total"],
+                unit=" characters",
+                unit_scale=True,
+                disable=None,  # where there is no terminal
+            )
+            self._stage = stage
+        self._bar.update(counts["characters"] - self._bar.n)
+        if "tokens" in counts:
+            self._encoded[stage] = counts["encoded_tokens"]
+            self._end = time.monotonic()
+            self._bar.set_postfix_str(f"{counts['tokens']:,} tokens")
+        else:
+            self._begin = self._end = time.monotonic()
+
+    @property
+    def pace(self) -> dict:
+        """What is documented above."""
+        tokens, seconds = sum(self._encoded.values()), self._end - self._begin
+        rate = tokens / seconds if seconds else 0.0
+        return {
+            "tokens": tokens,
+            "seconds": seconds,
+            "tokens_per_second": rate,
+        }
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,179 @@
+"""A configuration in, the tokenizer and the tokens that it names out."""
+
+import dataclasses
+import json
+import pathlib
+
+from gpt_keras.cli import model_source
+from gpt_keras.cli.progress_bar import ProgressBar
+from gpt_keras.config import TrainConfig
+from gpt_keras.data import sources
+from gpt_keras.data.mixing import Mixture
+from gpt_keras.data.preparation import prepare
+from gpt_keras.data.splitting import ValidationSplit
+from gpt_keras.data.store_report import update_report
+from gpt_keras.data.token_manifest import MANIFEST
+from gpt_keras.data.token_sources import TokenSources
+from gpt_keras.data.token_sources import identity
+from gpt_keras.data.token_store import TokenSplit
+from gpt_keras.files import write_atomically
+from gpt_keras.text.gpt2_folder import read_gpt2_folder
+from gpt_keras.text.tokenizer import load_tokenizer
+
+# In the model folder: the tokens of its own, or which others it trains on.
+TOKENS = "tokens"
+SOURCES = "token_sources.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """What a run reads.
+
+    Attributes:
+        tokenizer: That made the tokens.
+        splits: `"train"` and, where there is one, `"validation"`.
+        validation_parts: Folder → its validation split, where several sources
+            are mixed.
+        mixture: Of the sources of the training split; None for one source.
+        facts: Which tokens a run of `tokens` reads; None for its own tokens.
+        lines: Says what the data is.
+    """
+
+    tokenizer: object
+    splits: dict[str, TokenSplit]
+    validation_parts: dict[str, TokenSplit] = dataclasses.field(
+        default_factory=dict
+    )
+    mixture: Mixture | None = None
+    facts: list[dict] | None = None
+    lines: tuple[str, ...] = ()
+
+
+def read_data(config: TrainConfig, model_dir) -> TrainingData:
+    """Opens the tokens of a run, and makes them where need be.
+
+    Raises:
+        ValueError: The model folder began with other tokens, the tokens are
+            of another vocabulary than the model to begin with, or as
+            `prepare` and `TokenSources`.
+        OSError: As `prepare` and `TokenSources`.
+    """
+    folder = pathlib.Path(model_dir)
+    if config.tokens:
+        return _read_sources(config, folder)
+    if (folder / SOURCES).exists():
+        raise ValueError(
+            f"The run in {str(folder)!r} began with --tokens: go on with it, "
+            "or choose another folder. Received: none."
+        )
+    tokenizer, store = prepare_data(config, folder / TOKENS)
+    splits = {name: store.split(name) for name in store.split_names}
+    return TrainingData(tokenizer, splits, lines=_sizes(splits))
+
+
+def claim_data(data: TrainingData, model_dir) -> None:
+    """Writes down which tokens a run trains on, unless they are its own."""
+    path = pathlib.Path(model_dir) / SOURCES
+    if data.facts is not None and not path.exists():
+        write_atomically(path, json.dumps(data.facts, indent=2))
+
+
+def prepare_data(config: TrainConfig, directory):
+    """Returns the tokenizer and the token store that a configuration names.
+
+    A store that wasn't there gets a report beside its manifest.
+    """
+    kind = {"tokenizer": config.tokenizer}
+    if config.init_from:
+        kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
+    elif config.tokenizer == "byte_pair":
+        kind["vocab_size"] = config.vocab_size
+    elif config.tokenizer != "character":
+        kind["tokenizer"] = tokenizer_of(pathlib.Path(config.tokenizer))
+    is_new = not (pathlib.Path(directory) / MANIFEST).exists()
+    with ProgressBar() as progress:
+        tokenizer, store = prepare(
+            _source(config),
+            directory,
+            split=ValidationSplit(
+                config.validation_fraction, config.split_by, config.seed
+            ),
+            workers=config.workers,
+            verify=config.verify_tokens or None,
+            progress=progress,
+            **kind,
+        )
+    if is_new:
+        update_report(store, config.max_length, progress.pace)
+    return tokenizer, store
+
+
+def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
+    if (folder / TOKENS / MANIFEST).exists():
+        raise ValueError(
+            f"The run in {str(folder)!r} began with tokens of its own: go on "
+            "without --tokens, or choose another folder. Received: "
+            f"tokens={config.tokens!r}."
+        )
+    found = TokenSources(config.tokens, config.verify_tokens or None)
+    _check_claim(folder / SOURCES, found, config)
+    if config.init_from:
+        tokenizer = model_source.read_tokenizer(config.init_from)
+        if tokenizer.fingerprint != found.tokenizer.fingerprint:
+            raise ValueError(
+                "The tokens must be of the vocabulary of `init_from`: prepare "
+                "them with its --tokenizer. Received: fingerprints "
+                f"{found.tokenizer.fingerprint} in {config.tokens!r}, "
+                f"{tokenizer.fingerprint} in {config.init_from!r}."
+            )
+    splits = found.splits()
+    lines = _sizes(splits)
+    several = len(found.stores) > 1
+    if several:
+        windows = config.steps * config.batch_size
+        lines += tuple(found.describe(windows, config.max_length))
+    return TrainingData(
+        found.tokenizer,
+        splits,
+        validation_parts=found.parts("validation") if several else {},
+        mixture=found.mixture,
+        facts=found.facts,
+        lines=lines,
+    )
+
+
+def _check_claim(path, found: TokenSources, config: TrainConfig) -> None:
+    if not path.exists():
+        return
+    if identity(json.loads(path.read_bytes())) != identity(found.facts):
+        raise ValueError(
+            f"{str(path)!r} says that the run began with other tokens, other "
+            "weights or another order of them: choose another folder, or give "
+            f"them as they were. Received: tokens={config.tokens!r}."
+        )
+
+
+def _sizes(splits: dict[str, TokenSplit]) -> tuple[str, ...]:
+    return tuple(
+        f"{name}: {split.num_tokens:,} tokens" for name, split in splits.items()
+    )
+
+
+def _source(config: TrainConfig):
+    if config.text:
+        return sources.TextFiles(config.text, config.errors)
+    if config.tfds:
+        return sources.TensorFlowDataset(
+            config.tfds, config.tfds_split, config.tfds_field or None
+        )
+    return sources.PythonReference()
+
+
+def tokenizer_of(folder: pathlib.Path):
+    """Reads tokenizer.json, or GPT-2's files under either pair of names."""
+    if not folder.is_dir():
+        raise ValueError(
+            "`tokenizer` must be byte_pair, character or a folder. "
+            f"Received: tokenizer={str(folder)!r}, which is none."
+        )
+    return read_gpt2_folder(folder) or load_tokenizer(folder)
