@@ -24,8 +24,8 @@ MODEL = """
     layers.causal_self_attention layers.decoder_block layers.projection
     layers.lora training.loss training.chunked_loss training.microbatches
     training.gradients training.step_state training.exact_step
-    training.exact_trainer model weights.surgery training.schedules
-    training.adamw training.muon training.optimizers training.strategy
+    training.exact_trainer training.schedules training.adamw training.muon
+    training.optimizers model weights.surgery training.strategy
     training.checkpoint weights.architecture training.model_folder
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise

@@ -8,6 +8,9 @@ import contextlib
 import os
 import sys
 
+# What may do without TensorFlow, and then starts at once.
+_LIGHT = {"tools.chat", "tools.query"}
+
 
 @contextlib.contextmanager
 def _quiet_stderr():
@@ -24,8 +27,14 @@ def _quiet_stderr():
         os.close(nowhere)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _quiet_stderr():
-    import tensorflow as tf
+def start_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices, without a word."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _quiet_stderr():
+        import tensorflow as tf
 
-    tf.config.list_physical_devices()
+        tf.config.list_physical_devices()
+
+
+if not _LIGHT & {*sys.orig_argv}:
+    start_tensorflow()

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")

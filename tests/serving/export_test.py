@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.generation.watermark import Watermark

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.model import GPTModel
