@@ -48,8 +48,14 @@ MODEL = """
     serving.checksums serving.training_facts serving.signature_table
     serving.model_card_text serving.model_card serving.warm_up
     serving.signatures serving.int8_matrix serving.quantization
-    serving.precision serving.export inspection.token_labels inspection.fonts
-    inspection.canvas inspection.places inspection.report
+    serving.precision serving.export serving.serving_errors
+    serving.server_messages serving.json_requests serving.json_responses
+    serving.http_server serving.serving_metrics serving.request_record
+    serving.admission serving.servable serving.batch_merging
+    serving.request_batching serving.model_configuration serving.model_versions
+    serving.predictor serving.model_requests serving.rest_api serving.grpc_api
+    serving.server_config serving.local_server inspection.token_labels
+    inspection.fonts inspection.canvas inspection.places inspection.report
     inspection.attention_pictures inspection.sheet
     inspection.prediction_pictures
 """.split()
@@ -59,7 +65,7 @@ CLI = """
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
-    cli.measure_conversion cli.measure_loading cli.resize
+    cli.measure_conversion cli.measure_loading cli.resize cli.serve
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

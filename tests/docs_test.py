@@ -26,6 +26,7 @@ from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import program
 from gpt_keras.cli import resize
+from gpt_keras.cli import serve
 from gpt_keras.cli import train
 from gpt_keras.config import TrainConfig
 from gpt_keras.model import GPTModel
@@ -210,6 +211,7 @@ def _flags_of_tools():
             measure_conversion,
             measure_loading,
             resize,
+            serve,
         )
     }
     found["inspect"] = {*program.parse(_all_optional(inspection))}

@@ -1,0 +1,70 @@
+"""Serves exported models on this machine: for laptops and tests.
+
+    python -m tools.serve --model_base_path=saved_models/quickstart
+
+It has the REST and gRPC surface of TensorFlow Serving, and its flags where it
+has them. Production is TensorFlow Serving: see docs/serving.md. It stops, when
+what runs is answered, at Ctrl-C or SIGTERM.
+"""
+
+import dataclasses
+import signal
+import threading
+
+from gpt_keras import flags
+from gpt_keras.cli import program
+from gpt_keras.serving.local_server import LocalServer
+from gpt_keras.serving.server_config import OFF
+from gpt_keras.serving.server_config import ServerConfig
+
+_NOTICE = """\
+This is gpt_keras' local server, for laptops and tests: no authentication, no \
+tuned speed.
+Production is TensorFlow Serving: see docs/serving.md."""
+
+
+def define_flags(values):
+    """Defines the program's flags: the fields of `ServerConfig`."""
+    flags.define(ServerConfig, values)
+
+
+def main(values):
+    """Serves until Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print(_NOTICE, flush=True)
+    with LocalServer(_config(values)) as server:
+        _say_where(values, server)
+        while not stop.wait(1):  # an untimed wait could hold up the signal
+            pass
+        print("Stopping: what runs is answered first.", flush=True)
+
+
+def run():
+    """Runs the program."""
+    program.run(define_flags, main)
+
+
+def _config(values):
+    """Returns the configuration; a port of 0 is none, as in TF Serving."""
+    given = {
+        field.name: values[field.name].value
+        for field in dataclasses.fields(ServerConfig)
+        if values[field.name].value is not None
+    }
+    for name in ("rest_api_port", "port"):
+        if given.get(name) == 0:
+            given[name] = OFF
+    return ServerConfig(**given)
+
+
+def _say_where(values, server):
+    host = values.host or ServerConfig.host
+    host = f"[{host}]" if ":" in host else host
+    for name in server.model_names:
+        if server.rest_port:
+            url = f"http://{host}:{server.rest_port}/v1/models/{name}"
+            print(f"REST {url}", flush=True)
+    if server.grpc_port:
+        print(f"gRPC {host}:{server.grpc_port}", flush=True)
