@@ -105,7 +105,7 @@ class Client:
         Raises:
             ValueError: A setting is unknown, is of another type, or has
                 another number of values than there are prompts.
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         texts = listed("prompts", prompts)
         inputs = {"prompts": texts, **setting_rows(len(texts), settings)}
@@ -140,7 +140,7 @@ class Client:
 
         Raises:
             ValueError: As `generate`.
-            ServingError: As `generate`.
+            CallError: As `generate`.
         """
         texts = listed("prompts", prompts)
         if unknown := sorted(set(settings) - set(_COMPLETE)):
@@ -182,7 +182,7 @@ class Client:
             found.
 
         Raises:
-            ValueError: As `generate`; later, at a piece, `ServingError`, for
+            ValueError: As `generate`; later, at a piece, `CallError`, for
                 a row that breaks a rule too.
         """
         (text,) = listed("prompt", [prompt])
@@ -214,7 +214,7 @@ class Client:
 
         Raises:
             ValueError: There are not as many texts as prompts.
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         inputs = {
             "prompts": listed("prompts", prompts),
@@ -258,7 +258,7 @@ class Client:
 
         Raises:
             ValueError: They are no integers.
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         rows, is_one = id_rows(token_ids)
         if not rows:
@@ -300,7 +300,7 @@ class Client:
 
         Raises:
             ValueError: An input is not what the metadata says.
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         return self._connection.predict(signature, inputs, timeout)
 
@@ -308,7 +308,7 @@ class Client:
         """Returns the state of the model's versions, or of the one chosen.
 
         Raises:
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         return self._connection.status(timeout)
 
@@ -316,6 +316,6 @@ class Client:
         """Returns the version that answers and its signatures.
 
         Raises:
-            ServingError: The request was not answered.
+            CallError: The request was not answered.
         """
         return self._connection.metadata(timeout)

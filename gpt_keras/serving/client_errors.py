@@ -1,7 +1,7 @@
 """What a server or the way to it answered comes in, a typed error goes out."""
 
 
-class ServingError(OSError):
+class CallError(OSError):
     """A request that was not answered.
 
     Attributes:
@@ -19,23 +19,23 @@ class ServingError(OSError):
         self.retry_after = retry_after
 
 
-class InvalidRequestError(ServingError):
+class InvalidRequestError(CallError):
     """The request breaks a rule; the same one fails again."""
 
 
-class NotFoundError(ServingError):
+class NotFoundError(CallError):
     """The server has no such model, version, label or signature."""
 
 
-class OverloadedError(ServingError):
+class OverloadedError(CallError):
     """The server has too much to do."""
 
 
-class UnavailableError(ServingError):
+class UnavailableError(CallError):
     """No server, or one that can't answer now."""
 
 
-class DeadlineError(ServingError):
+class DeadlineError(CallError):
     """The time that the call had is over."""
 
 
@@ -50,6 +50,6 @@ _CLASSES = {
 }
 
 
-def serving_error(code: str, message: str, retry_after=None) -> ServingError:
+def call_error(code: str, message: str, retry_after=None) -> CallError:
     """Returns the error of the class that fits the code."""
-    return _CLASSES.get(code, ServingError)(code, message, retry_after)
+    return _CLASSES.get(code, CallError)(code, message, retry_after)

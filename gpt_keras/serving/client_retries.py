@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gpt_keras.serving.client_errors import CallError
 from gpt_keras.serving.client_errors import DeadlineError
 from gpt_keras.serving.client_errors import OverloadedError
-from gpt_keras.serving.client_errors import ServingError
 from gpt_keras.serving.client_errors import UnavailableError
 
 _Answer = TypeVar("_Answer")
@@ -83,7 +83,7 @@ class Retries:
             deadline: Of all of it.
 
         Raises:
-            ServingError: The last one.
+            CallError: The last one.
         """
         for count in itertools.count():
             try:
@@ -94,7 +94,7 @@ class Retries:
                     raise
                 time.sleep(pause)
 
-    def _pause(self, count: int, error: ServingError) -> float:
+    def _pause(self, count: int, error: CallError) -> float:
         # No power above 2**30: it would not fit a float.
         wait = min(self.first_wait * 2 ** min(count, 30), self.longest_wait)
         return max(wait * random.uniform(0.5, 1), error.retry_after or 0.0)

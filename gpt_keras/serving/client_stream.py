@@ -57,7 +57,7 @@ class TextStream(Iterator[str]):
         """Returns the next piece, which is not empty.
 
         Raises:
-            ServingError: A call was not answered, or the prompt or a setting
+            CallError: A call was not answered, or the prompt or a setting
                 breaks a rule. After one that passes, such as
                 `UnavailableError`, the next piece may be asked for again.
         """

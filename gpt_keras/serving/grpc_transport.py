@@ -15,9 +15,9 @@ from tensorflow_serving.apis import model_service_pb2_grpc
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from gpt_keras.serving.client_errors import CallError
 from gpt_keras.serving.client_errors import InvalidRequestError
-from gpt_keras.serving.client_errors import ServingError
-from gpt_keras.serving.client_errors import serving_error
+from gpt_keras.serving.client_errors import call_error
 from gpt_keras.serving.client_protocol import ModelMetadata
 from gpt_keras.serving.client_protocol import ModelSpec
 from gpt_keras.serving.client_protocol import SignatureInfo
@@ -135,14 +135,14 @@ def _model_spec(spec: ModelSpec, signature: str = ""):
     return made
 
 
-def _typed(error) -> ServingError:
+def _typed(error) -> CallError:
     code, details = error.code().name, error.details() or ""
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in details:
         return InvalidRequestError(code, details)  # it won't get smaller
     waits = dict(error.trailing_metadata() or ())
     wait = waits.get("grpc-retry-pushback-ms")
     retry_after = int(wait) / 1000 if str(wait).isdecimal() else None
-    return serving_error(code, details, retry_after)
+    return call_error(code, details, retry_after)
 
 
 def _tensor(name, value, info: TensorInfo | None):

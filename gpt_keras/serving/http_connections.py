@@ -7,8 +7,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gpt_keras.serving.client_errors import CallError
 from gpt_keras.serving.client_errors import DeadlineError
-from gpt_keras.serving.client_errors import ServingError
 from gpt_keras.serving.client_errors import UnavailableError
 from gpt_keras.serving.client_retries import Deadline
 
@@ -40,6 +40,7 @@ class HttpConnections:
                 "The URL must be http://HOST:PORT or https://HOST:PORT. "
                 f"Received: {url!r}"
             )
+        self._url = url
         self._address = (parts.hostname, parts.port)
         is_plain = parts.scheme == "http"
         self._tls = None if is_plain else ssl.create_default_context()
@@ -66,7 +67,7 @@ class HttpConnections:
         Raises:
             UnavailableError: No server answers, or it hung up.
             DeadlineError: The time is over.
-            ServingError: The server's certificate is not valid.
+            CallError: The server's certificate is not valid.
         """
         deadline = Deadline(seconds)
         while True:
@@ -80,10 +81,12 @@ class HttpConnections:
                 if is_used:  # the server may have closed it long ago
                     self.close()
                     continue
-                raise UnavailableError("UNAVAILABLE", _words(error)) from error
-            except BaseException as error:
+                raise self._typed(error, seconds) from error
+            except OSError as error:
                 connection.close()
-                _raise_typed(error, seconds)
+                raise self._typed(error, seconds) from error
+            except BaseException:
+                connection.close()
                 raise
             self._give_back(connection)
             return answer
@@ -109,6 +112,18 @@ class HttpConnections:
             )
         return new, False
 
+    def _typed(self, error, seconds) -> CallError:
+        """Returns the error for what the network says."""
+        if isinstance(error, CallError):
+            return error
+        if isinstance(error, TimeoutError):
+            words = f"no answer within {seconds:.3g} seconds"
+            return DeadlineError("DEADLINE_EXCEEDED", f"{self._url}: {words}")
+        words = f"{self._url}: {type(error).__name__}: {error}"
+        if isinstance(error, ssl.SSLError):
+            return CallError("UNKNOWN", words)
+        return UnavailableError("UNAVAILABLE", words)
+
     def _give_back(self, connection):
         if connection.sock is not None:  # the server keeps it open
             with self._lock:
@@ -133,20 +148,5 @@ def _exchanged(connection, request, deadline) -> HttpAnswer:
         parts.append(part)
     if response.length:
         raise ConnectionError(f"it ended {response.length} bytes too early")
+    response.close()  # which lets the connection be used again
     return HttpAnswer(response.status, response.headers, b"".join(parts))
-
-
-def _raise_typed(error, seconds):
-    """Raises a `ServingError` for what the network says."""
-    if isinstance(error, TimeoutError):
-        raise DeadlineError(
-            "DEADLINE_EXCEEDED", f"no answer within {seconds:.3g} seconds"
-        ) from error
-    if isinstance(error, ssl.SSLError):
-        raise ServingError("UNKNOWN", _words(error)) from error
-    if isinstance(error, OSError) and not isinstance(error, ServingError):
-        raise UnavailableError("UNAVAILABLE", _words(error)) from error
-
-
-def _words(error) -> str:
-    return f"{type(error).__name__}: {error}"

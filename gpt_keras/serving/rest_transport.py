@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gpt_keras.serving.client_errors import serving_error
+from gpt_keras.serving.client_errors import call_error
 from gpt_keras.serving.client_protocol import ModelMetadata
 from gpt_keras.serving.client_protocol import ModelSpec
 from gpt_keras.serving.client_protocol import SignatureInfo
@@ -74,7 +74,7 @@ class RestTransport:
             By name, NumPy arrays of numbers or lists of texts and bytes.
 
         Raises:
-            ServingError: It was not answered.
+            CallError: It was not answered.
         """
         columns = {name: _encoded(value) for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
@@ -126,7 +126,7 @@ class RestTransport:
         if answer.status == 200 and content is not None:
             return content
         message = (content or {}).get("error") or _shown(answer.body)
-        raise serving_error(
+        raise call_error(
             _CODES.get(answer.status, "UNKNOWN"),
             f"{message} (HTTP {answer.status})",
             _retry_after(answer.headers),
@@ -152,7 +152,7 @@ def _parsed(content: bytes) -> dict | None:
 
 def _field(answer, name):
     if name not in answer:
-        raise serving_error(
+        raise call_error(
             "UNKNOWN",
             f"the answer should have {name!r}, and has {sorted(answer)}: is "
             "this the REST port of a model server?",
