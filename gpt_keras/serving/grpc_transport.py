@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2
 from tensorflow_serving.apis import get_model_status_pb2
@@ -148,12 +149,26 @@ def _typed(error) -> CallError:
 def _tensor(name, value, info: TensorInfo | None):
     dtype = None if info is None else tf.as_dtype(info.dtype)
     try:
+        if dtype is not None and dtype != tf.string:
+            value = _numbers(value, dtype.as_numpy_dtype)
         return tf.make_tensor_proto(value, dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             f"`{name}` must be {info.dtype if info else 'a tensor'}, all rows "
             f"of one length. Received: {value!r:.200}"
         ) from error
+
+
+# The kinds of NumPy arrays that become one without loss.
+_KINDS = {"i": "iu", "u": "iu", "f": "iuf", "b": "b"}
+
+
+def _numbers(value, dtype) -> np.ndarray:
+    array = np.array(value)
+    kinds = _KINDS.get(np.dtype(dtype).kind)
+    if array.size and kinds is not None and array.dtype.kind not in kinds:
+        raise TypeError(f"{array.dtype} is not {dtype}")
+    return np.array(value, dtype)  # where Python's integers are checked
 
 
 def _column(name, tensor):
