@@ -186,6 +186,8 @@ class HttpServer:
             self._connections[task] = True
             request = await self._read_body(head, reader, writer)
             response = await self._answer(request)
+            if request.method == "HEAD":
+                response = response._replace(body=b"")
             keeps_open = _keeps_open(request, head[2]) and not self._is_stopping
             await self._write(writer, response, keeps_open)
             self._connections[task] = False
