@@ -200,6 +200,10 @@ class HttpServer:
         except TimeoutError:
             message = "The deadline passed before the answer came."
             return HttpResponse(504, write_error(message))
+        except Exception as error:
+            _logger.exception("A request failed")
+            message = f"{type(error).__name__}: {error}"
+            return HttpResponse(500, write_error(message))
 
     async def _read_head(self, reader):
         """Returns method, path, version and headers; None at the end."""
