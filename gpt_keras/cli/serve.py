@@ -8,15 +8,18 @@ what runs is answered, at Ctrl-C or SIGTERM.
 """
 
 import dataclasses
-import signal
-import threading
+import time
+
+import tensorflow as tf
 
 from gpt_keras import flags
 from gpt_keras.cli import program
 from gpt_keras.serving.local_server import LocalServer
 from gpt_keras.serving.server_config import OFF
 from gpt_keras.serving.server_config import ServerConfig
+from gpt_keras.training.stop_signals import StopSignals
 
+_LOOK_SECONDS = 0.2  # between looks at whether a signal came
 _NOTICE = """\
 This is gpt_keras' local server, for laptops and tests: no authentication, no \
 tuned speed.
@@ -26,19 +29,20 @@ Production is TensorFlow Serving: see docs/serving.md."""
 def define_flags(values):
     """Defines the program's flags: the fields of `ServerConfig`."""
     flags.define(ServerConfig, values)
+    for field in dataclasses.fields(ServerConfig):
+        values.set_default(field.name, field.default)
 
 
 def main(values):
     """Serves until Ctrl-C or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    tf.get_logger().setLevel("ERROR")  # the v1 loader is called old
     print(_NOTICE, flush=True)
-    with LocalServer(_config(values)) as server:
-        _say_where(values, server)
-        while not stop.wait(1):  # an untimed wait could hold up the signal
-            pass
-        print("Stopping: what runs is answered first.", flush=True)
+    with StopSignals() as stop:
+        with LocalServer(_config(values)) as server:
+            _say_where(values, server)
+            while not stop.received:
+                time.sleep(_LOOK_SECONDS)
+            print("Stopping: what runs is answered first.", flush=True)
 
 
 def run():
@@ -51,7 +55,6 @@ def _config(values):
     given = {
         field.name: values[field.name].value
         for field in dataclasses.fields(ServerConfig)
-        if values[field.name].value is not None
     }
     for name in ("rest_api_port", "port"):
         if given.get(name) == 0:
@@ -60,8 +63,7 @@ def _config(values):
 
 
 def _say_where(values, server):
-    host = values.host or ServerConfig.host
-    host = f"[{host}]" if ":" in host else host
+    host = f"[{values.host}]" if ":" in values.host else values.host
     for name in server.model_names:
         if server.rest_port:
             url = f"http://{host}:{server.rest_port}/v1/models/{name}"

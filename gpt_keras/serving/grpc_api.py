@@ -21,6 +21,10 @@ from gpt_keras.serving.serving_errors import ServingError
 from gpt_keras.serving.serving_errors import as_serving_errors
 from gpt_keras.serving.serving_metrics import Metrics
 
+_FOR_EVER = 10**7  # seconds; without a deadline infinity is left
+# Details travel in a header, of which 8 KiB are safe; they are written with up
+# to three characters a byte.
+_MAX_DETAILS = 2000
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -141,7 +145,7 @@ class GrpcServer:
                     del request
                     return response.SerializeToString()
             except ServingError as error:
-                context.abort(_CODES[int(error.code)], error.message)
+                context.abort(_CODES[int(error.code)], _cut(error.message))
 
         return grpc.stream_unary_rpc_method_handler(behavior)
 
@@ -164,8 +168,7 @@ class GrpcServer:
             ) from None
 
     def _predict(self, request, context):
-        left = context.time_remaining()
-        deadline = None if left is None else time.monotonic() + left
+        deadline = _deadline(context)
         with recorded(self._metrics, "GRPC") as record:
             self._admission.enter()
             try:
@@ -176,3 +179,15 @@ class GrpcServer:
     @staticmethod
     def _without_context(answer: Callable):
         return lambda request, context: answer(request)
+
+
+def _deadline(context):
+    left = context.time_remaining()
+    if left is None or left > _FOR_EVER:
+        return None
+    return time.monotonic() + left
+
+
+def _cut(message):
+    data = message.encode("utf-8", "replace")[:_MAX_DETAILS]
+    return data.decode("utf-8", "ignore")

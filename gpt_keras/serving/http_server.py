@@ -186,6 +186,8 @@ class HttpServer:
             self._connections[task] = True
             request = await self._read_body(head, reader, writer)
             response = await self._answer(request)
+            if request.method == "HEAD":
+                response = response._replace(body=b"")
             keeps_open = _keeps_open(request, head[2]) and not self._is_stopping
             await self._write(writer, response, keeps_open)
             self._connections[task] = False
@@ -198,6 +200,10 @@ class HttpServer:
         except TimeoutError:
             message = "The deadline passed before the answer came."
             return HttpResponse(504, write_error(message))
+        except Exception as error:
+            _logger.exception("A request failed")
+            message = f"{type(error).__name__}: {error}"
+            return HttpResponse(500, write_error(message))
 
     async def _read_head(self, reader):
         """Returns method, path, version and headers; None at the end."""

@@ -64,6 +64,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray]) -> bytes:
 
 def write_error(message: str) -> bytes:
     """Writes `{"error": message}`."""
+    message = message.encode("utf-8", "replace").decode("utf-8")
     return _body("error", _ENCODER.encode(message))
 
 

@@ -109,12 +109,8 @@ class LocalServer:
             ValueError: It breaks a rule.
             OSError: It can't be read.
         """
-        models = self._config.models()
-        if models == self._models:
-            self._versions.update()
-        else:
-            self._versions.configure(models)
-            self._models = models
+        self._reread()
+        self._versions.update()
 
     def close(self, grace_seconds: float | None = None) -> None:
         """Accepts nothing more, finishes what runs, and unloads.
@@ -140,6 +136,7 @@ class LocalServer:
             thread.start()
         for thread in stops:
             thread.join()
+        self._versions.interrupt()
         self._predictor.close()
         if self._rest_api is not None:
             self._rest_api.close()
@@ -208,7 +205,7 @@ class LocalServer:
     def _metrics_page(self):
         gauges = [(IN_FLIGHT, {}, self._admission.in_flight)]
         for name in self.model_names:
-            for status in self._versions.statuses(name):
+            for status in self._statuses(name):
                 labels = {
                     "model_name": name,
                     "version": str(status.version),
@@ -216,6 +213,12 @@ class LocalServer:
                 }
                 gauges.append((VERSION_STATE, labels, 1))
         return self._metrics.page(gauges)
+
+    def _statuses(self, name):
+        try:
+            return self._versions.statuses(name)
+        except ServingError:  # none yet
+            return []
 
 
 def _try(step):

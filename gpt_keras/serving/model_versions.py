@@ -176,8 +176,19 @@ class ModelVersions:
         with self._changed:
             return set(self._models)
 
+    def interrupt(self) -> None:
+        """Ends what runs with an error."""
+        with self._changed:
+            servables = [
+                e.servable
+                for e in self._versions.values()
+                if e.servable is not None
+            ]
+        for servable in servables:
+            servable.interrupt()
+
     def close(self) -> None:
-        """Unloads everything, once it is answered what is in use."""
+        """Unloads everything, when what uses it has ended."""
         with self._updating:
             with self._changed:
                 self._models, self._labels = {}, {}

@@ -5,6 +5,8 @@ Serving, and never compiled by XLA.
 """
 
 import contextlib
+import gc
+import math
 import os
 import threading
 from collections.abc import Mapping
@@ -22,6 +24,8 @@ from gpt_keras.serving.warm_up import MAX_RECORDS
 from gpt_keras.serving.warm_up import WARM_UP_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
+# One value may stand for so many, as `tf.make_tensor_proto` writes them.
+_MAX_REPEATED = 2**20
 _INIT_SIGNATURE = "__saved_model_init_op"
 
 
@@ -128,6 +132,12 @@ class Servable:
         with self._running(), as_serving_errors():
             return self._session.run(fetches, feeds, options=options)
 
+    def interrupt(self) -> None:
+        """Ends what runs with an error."""
+        with self._changed:
+            self._is_closed = True
+        self._session.close()
+
     def close(self) -> None:
         """Waits for what runs, and frees the model's memory."""
         with self._changed:
@@ -135,6 +145,7 @@ class Servable:
             self._changed.wait_for(lambda: not self._num_running)
         self._session.close()
         self._session = None
+        gc.collect()  # a graph refers to itself
 
     @contextlib.contextmanager
     def _running(self):
@@ -197,14 +208,27 @@ def read_tensors(protos) -> dict[str, np.ndarray]:
     """
     arrays = {}
     for name, proto in protos.items():
+        _check_size(name, proto)
         try:
             arrays[name] = tf.make_ndarray(proto)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError, IndexError) as error:
             raise invalid(
                 f"`{name}` must be a tensor whose values fit its shape and "
                 f"type. Received: {error}"
             ) from None
     return arrays
+
+
+def _check_size(name, proto):
+    """Refuses a small message that stands for a large tensor."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if min(sizes, default=0) < 0 or proto.tensor_shape.unknown_rank:
+        raise invalid(f"`{name}` must have a known shape. Received: {sizes}")
+    if math.prod(sizes) > max(proto.ByteSize(), _MAX_REPEATED):
+        raise invalid(
+            f"`{name}` must carry its values. Received: {proto.ByteSize()} "
+            f"bytes for the shape {sizes}"
+        )
 
 
 def check_inputs(
