@@ -80,7 +80,8 @@ def unfinished_bytes(texts):
     Returns:
         `(batch,)` int32, 0 to 3.
     """
-    last = tf.strings.substr("\0\0\0" + texts, tf.strings.length(texts), 3)
+    sizes = tf.strings.length(texts)
+    last = tf.strings.substr("\0\0\0" + texts, sizes, 3 + 0 * sizes)
     last = tf.cast(tf.io.decode_raw(last, tf.uint8), tf.int32)
     last = tf.reshape(last, [-1, 3])
     goes_on = (last & 0xC0) == 0x80

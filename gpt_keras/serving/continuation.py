@@ -120,8 +120,8 @@ def read_continuation(
     counts = tf.where(is_whole, _lengths(token_ids), 0)
     held_counts = _lengths(bits) // held_size
     held = bits.to_tensor()
-    width = tf.shape(held)[1] // held_size
-    held = tf.reshape(held, [-1, width, held_size])
+    rows, width = tf.unstack(tf.shape(held))
+    held = tf.reshape(held, [rows, width // held_size, held_size])
     seeds = tf.strings.to_number(fields[:, 2], tf.int64)
     seeds = tf.where(is_whole, seeds, -1)
     is_same = (settings.seed == -1) | (settings.seed == seeds)

@@ -176,7 +176,7 @@ class RowStates:
         strings = tf.where(is_ours, strings, _BLANK)
         tags = tf.strings.substr(strings, len(_MAGIC), TAG_BYTES)
         marks = tf.strings.substr(strings, _TAG_END, CHECKSUM_BYTES)
-        body = tf.strings.substr(strings, _BODY, sizes)
+        body = tf.strings.substr(strings, tf.fill(tf.shape(sizes), _BODY), sizes)
         is_whole = marks == checksum(body, self.fingerprint.key)
         errors = with_error(no_errors(strings), is_whole, _UNCHANGED, received)
         tag = self.fingerprint.tag
