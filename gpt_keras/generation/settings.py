@@ -109,20 +109,20 @@ def _texts() -> Setting:
     return Setting(tf.string, _are_short, rule)
 
 
-_MAX_JOINED_BYTES = MAX_STRINGS * (MAX_STRING_BYTES + len(SEPARATOR))
+MAX_JOINED_BYTES = MAX_STRINGS * (MAX_STRING_BYTES + len(SEPARATOR))
 
 
 def _are_short(joined):
     """Returns which rows hold few and short enough texts."""
     total = tf.strings.length(joined)
     # What is far too long is not even split.
-    joined = tf.where(total <= _MAX_JOINED_BYTES, joined, "")
+    joined = tf.where(total <= MAX_JOINED_BYTES, joined, "")
     texts = tf.strings.split(joined, SEPARATOR)
     lengths = tf.strings.length(texts)
     longest = tf.reduce_max(lengths, -1)  # the least int32 without any
     counts = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), -1)
     return (
-        (total <= _MAX_JOINED_BYTES)
+        (total <= MAX_JOINED_BYTES)
         & (longest <= MAX_STRING_BYTES)
         & (counts <= MAX_STRINGS)
     )
