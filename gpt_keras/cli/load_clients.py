@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -91,29 +92,40 @@ class LoadClients:
         self._bad_share = bad_share
         self._timeout = timeout
         self._label = label
-        self._end = 0.0
+        self._done = threading.Event()
         transports = list(servers)
         self._seen = [
             (transports[index % len(transports)], Seen())
             for index in range(count)
         ]
 
-    def run(self, seconds: float) -> tuple[float, dict[str, Seen]]:
+    def run(
+        self, seconds: float, during: Callable[[], None] | None = None
+    ) -> tuple[float, dict[str, Seen]]:
         """Asks for so long, then waits for what is under way.
+
+        Args:
+            seconds: How long at least.
+            during: Is called meanwhile; the load lasts until it returns.
 
         Returns:
             The seconds that it took, and what was seen by transport.
         """
         start = time.monotonic()
-        self._end = start + seconds
         threads = [
             threading.Thread(target=self._ask, args=(index, *one))
             for index, one in enumerate(self._seen)
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            if during is not None:
+                during()
+            time.sleep(max(0.0, start + seconds - time.monotonic()))
+        finally:
+            self._done.set()
+            for thread in threads:
+                thread.join()
         elapsed = time.monotonic() - start
         total = {name: Seen() for name in self._servers}
         for name, seen in self._seen:
@@ -132,7 +144,7 @@ class LoadClients:
             timeout=self._timeout,
             retries=NEVER,
         ) as client:
-            while time.monotonic() < self._end:
+            while not self._done.is_set():
                 if chance.random() < self._bad_share:
                     _ask_bad(client, *chance.choice(list(bad.items())), seen)
                 else:

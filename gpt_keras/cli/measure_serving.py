@@ -7,13 +7,12 @@ reference, then lets many clients ask at once, with mixed settings and some bad
 requests. No good request may fail, no text may change, and every bad one must
 be refused. The clients run in this process, on the same machine: what they
 take is missing to the server. With `--upgrade`, version 2 (a copy, so that
-every text can be compared) is published, labelled and rolled back under load.
+every text can be compared) is published, labelled and rolled back under load,
+which lasts until that is done.
 """
 
 import json
 import tempfile
-import threading
-import time
 
 from absl import flags
 
@@ -21,23 +20,23 @@ from gpt_keras.cli import program
 from gpt_keras.cli.load_clients import NEVER
 from gpt_keras.cli.load_clients import LoadClients
 from gpt_keras.cli.load_requests import good_requests
+from gpt_keras.cli.memory_samples import SETTLED
+from gpt_keras.cli.memory_samples import MemorySamples
 from gpt_keras.cli.server_process import MODEL_NAME
 from gpt_keras.cli.server_process import ServerProcess
+from gpt_keras.cli.upgrade_under_load import LABEL
+from gpt_keras.cli.upgrade_under_load import Upgrade
 from gpt_keras.files import write_atomically
 from gpt_keras.serving.client import Client
-from gpt_keras.serving.client_errors import CallError
 
 _MODES = ("unbatched", "batched")
 _TRANSPORTS = ("REST", "gRPC")
-_SETTLED = 10.0  # seconds after which the memory must be flat
-_LABEL = "stable"
 _BATCHING = """\
 max_batch_size { value: 32 }
 batch_timeout_micros { value: 5000 }
 num_batch_threads { value: 2 }
 max_enqueued_batches { value: 100 }
 """
-_MIB = 2**20
 
 
 def define_flags(values):
@@ -142,16 +141,13 @@ def _measure(mode, directory, values):
             values.clients,
             values.bad_share,
             values.timeout,
-            _LABEL if values.upgrade else None,
+            LABEL if values.upgrade else None,
         )
-        memory = _Memory(server)
-        upgrade = _Upgrade(server, values.seconds) if values.upgrade else None
+        memory = MemorySamples(server.memory)
+        upgrade = Upgrade(server, values.seconds) if values.upgrade else None
         with memory:
-            if upgrade is not None:
-                upgrade.start()
-            elapsed, seen = clients.run(values.seconds)
-        if upgrade is not None:
-            upgrade.join()
+            during = upgrade.run if upgrade else None
+            elapsed, seen = clients.run(values.seconds, during)
         status = server.stop()
     return _figures(mode, values, elapsed, seen, memory, upgrade, status)
 
@@ -169,97 +165,6 @@ def _references(requests, servers, timeout):
             "One request after the other, REST and gRPC must answer the same."
         )
     return by_transport[0]
-
-
-class _Memory:
-    """Samples the memory of a server while it is entered."""
-
-    def __init__(self, server):
-        self._server = server
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-        self.samples = []
-
-    def __enter__(self):
-        self._thread.start()
-
-    def __exit__(self, *unused):
-        self._done.set()
-        self._thread.join()
-
-    def _sample(self):
-        start = time.monotonic()
-        while not self._done.wait(0.25):
-            if (size := self._server.memory()) is not None:
-                self.samples.append((time.monotonic() - start, size))
-
-    def figures(self):
-        """Returns MiB when settled, the most after that, and at the end."""
-        after = [size for when, size in self.samples if when >= _SETTLED]
-        if not after:
-            return {"settled": None, "most_after": None, "end": None}
-        return {
-            "settled": after[0] / _MIB,
-            "most_after": max(after) / _MIB,
-            "end": after[-1] / _MIB,
-        }
-
-
-class _Upgrade(threading.Thread):
-    """Publishes version 2, moves the label to it and back, takes it away."""
-
-    def __init__(self, server, seconds):
-        super().__init__()
-        self._server = server
-        self._seconds = seconds
-        self._start_time = time.monotonic()
-        self.steps = []  # (what, when, the version that has the label)
-
-    def run(self):
-        """Does all steps, spread over the time of the load."""
-        server = self._server
-        server.publish(2)
-        steps = {
-            0.2: ("2 is loaded", [1, 2], {_LABEL: 1, "canary": 2}),
-            0.45: ("2 is stable", [1, 2], {_LABEL: 2, "canary": 2}),
-            0.7: ("rolled back", [1, 2], {_LABEL: 1, "canary": 2}),
-            0.85: ("2 is gone", [1], {_LABEL: 1}),
-        }
-        for share, (what, versions, labels) in steps.items():
-            due = self._start_time + share * self._seconds
-            time.sleep(max(0.0, due - time.monotonic()))
-            server.configure(versions, labels)
-            version = self._wait(versions, labels[_LABEL])
-            when = time.monotonic() - self._start_time
-            self.steps.append((what, round(when, 2), version))
-
-    @property
-    def is_right(self):
-        """Whether the label was where each step put it."""
-        return [version for *_, version in self.steps] == [1, 2, 1, 1]
-
-    def _wait(self, versions, expected, seconds=120.0):
-        """Returns the version of the label, when all is as configured."""
-        end = time.monotonic() + seconds
-        version = None
-        server = self._server.servers["REST"]
-        with (
-            Client(server, MODEL_NAME, timeout=30.0) as model,
-            Client(server, MODEL_NAME, label=_LABEL, timeout=30.0) as label,
-        ):
-            while time.monotonic() < end:
-                try:
-                    version = label.metadata().version
-                    states = model.status()
-                except CallError:
-                    states = []
-                available = {
-                    one.version for one in states if one.state == "AVAILABLE"
-                }
-                if version == expected and available == {*versions}:
-                    break
-                time.sleep(0.1)
-        return version
 
 
 def _figures(mode, values, elapsed, seen, memory, upgrade, status):
@@ -300,7 +205,7 @@ def _lines(result):
     )
     yield (
         f"{result['mode']}: {result['clients']} clients, "
-        f"{result['seconds']:.1f} s, MiB of the server from {_SETTLED:.0f} s "
+        f"{result['seconds']:.1f} s, MiB of the server from {SETTLED:.0f} s "
         f"on: {memory}"
     )
     yield (
@@ -319,5 +224,5 @@ def _lines(result):
         for words, times_ in (row["errors"] | row["bad_not_refused"]).items():
             yield f"    {times_} times: {words}"
     for what, when, version in result["upgrade"] or ():
-        yield f"    {when:6.1f} s: {what}; {_LABEL} is version {version}"
+        yield f"    {when:6.1f} s: {what}; {LABEL} is version {version}"
     yield "right" if result["right"] else "WRONG"
