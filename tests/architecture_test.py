@@ -38,15 +38,19 @@ MODEL = """
     generation.refusal generation.policy generation.penalties
     generation.filters generation.sampling generation.byte_search
     generation.token_table generation.text_matching generation.text_rules
-    generation.repetition_guard generation.decoding_state generation.decoding
-    generation.text_completion generation.text_generator generation.scoring
-    evaluation.detokenizers evaluation.passages evaluation.length_batches
-    evaluation.token_scorer evaluation.task evaluation.perplexity
-    evaluation.last_word evaluation.json_lines evaluation.multiple_choice
-    evaluation.identity evaluation.partial_results evaluation.evaluator
-    evaluation.suites evaluation.report serving.version_folder
-    serving.checksums serving.training_facts serving.signature_table
-    serving.model_card_text serving.model_card serving.warm_up
+    generation.repetition_guard generation.cache_rows
+    generation.columns generation.decoding_state generation.text_pieces
+    generation.decoding generation.text_completion generation.text_generator
+    generation.scoring evaluation.detokenizers evaluation.passages
+    evaluation.length_batches evaluation.token_scorer evaluation.task
+    evaluation.perplexity evaluation.last_word evaluation.json_lines
+    evaluation.multiple_choice evaluation.identity evaluation.partial_results
+    evaluation.evaluator evaluation.suites evaluation.report
+    serving.version_folder serving.checksums serving.training_facts
+    serving.signature_table serving.model_card_text serving.model_card
+    serving.warm_up serving.fingerprint serving.keyed_checksum
+    serving.raw_strings serving.row_header serving.row_state
+    serving.continuation serving.signature serving.streaming_signatures
     serving.signatures serving.int8_matrix serving.quantization
     serving.precision serving.export serving.serving_errors
     serving.server_messages serving.json_requests serving.json_responses

@@ -16,6 +16,7 @@ from gpt_keras.cli.model_source import read_model
 from gpt_keras.serving.export import MAX_NEW_TOKENS
 from gpt_keras.serving.export import MAX_PROMPT_BYTES
 from gpt_keras.serving.export import export_saved_model
+from gpt_keras.serving.signatures import SIGNATURES
 from gpt_keras.serving.training_facts import training_facts
 
 
@@ -33,6 +34,13 @@ def define_flags(values):
     safety.define_flags(values)
     _define_limits(values)
     _define_precision(values)
+    flags.DEFINE_list(
+        "signatures",
+        None,
+        f"Which to write, of {','.join(SIGNATURES)}; all by default, and "
+        "`serving_default` always. Each makes the graph larger.",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "card_notes",
         None,
@@ -90,6 +98,7 @@ def main(values):
         *read_model(values.model_dir, best=values.best),
         values.output,
         policy=safety.policy(values, **limits),
+        signatures=values.signatures,
         dtype=values.dtype,
         quantize=values.quantize,
         loss_texts=_texts(values.loss_text),

@@ -15,7 +15,6 @@ from absl import flags
 
 from gpt_keras.cli import program
 from gpt_keras.cli.model_source import read_model
-from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_generator import TextGenerator
 
@@ -103,15 +102,14 @@ def _python(model_dir, dtype, best):
 def _loaded(version_dir):
     loaded = tf.saved_model.load(version_dir)  # keeps the variables alive
     signature = loaded.signatures["generate"]
+    specs = signature.structured_input_signature[1]
 
     def call(prompts, settings):
         answer = signature(
             **{
-                name: tf.constant(value, SETTINGS[name].dtype)
+                name: tf.constant(value, specs[name].dtype)
                 for name, value in _columns(prompts, settings).items()
-                if name in SETTINGS
-            },
-            prompts=tf.constant(prompts),
+            }
         )
         return _texts({key: x.numpy() for key, x in answer.items()})
 
@@ -139,7 +137,9 @@ def _session(version_dir):
 
 def _columns(prompts, settings):
     values = make_settings(len(prompts), **settings)
-    return {"prompts": prompts, **values._asdict()}
+    rows = len(prompts)
+    whole = {"steps": [0] * rows, "continuation": [""] * rows}
+    return {"prompts": prompts, **values._asdict(), **whole}
 
 
 def _texts(answer):

@@ -176,7 +176,9 @@ class RowStates:
         strings = tf.where(is_ours, strings, _BLANK)
         tags = tf.strings.substr(strings, len(_MAGIC), TAG_BYTES)
         marks = tf.strings.substr(strings, _TAG_END, CHECKSUM_BYTES)
-        body = tf.strings.substr(strings, tf.fill(tf.shape(sizes), _BODY), sizes)
+        body = tf.strings.substr(
+            strings, tf.fill(tf.shape(sizes), _BODY), sizes
+        )
         is_whole = marks == checksum(body, self.fingerprint.key)
         errors = with_error(no_errors(strings), is_whole, _UNCHANGED, received)
         tag = self.fingerprint.tag
@@ -203,7 +205,9 @@ class RowStates:
             return to_raw_string(tf.concat([*map(as_bytes, parts)], 0))
 
         return tf.map_fn(
-            lambda row: tf.cond(is_running[row], lambda: write(row), lambda: ""),
+            lambda row: tf.cond(
+                is_running[row], lambda: write(row), lambda: ""
+            ),
             tf.range(tf.shape(fields)[0]),
             fn_output_signature=tf.TensorSpec([], tf.string),
         )

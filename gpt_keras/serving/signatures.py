@@ -22,7 +22,6 @@ from gpt_keras.serving.signature import Signature
 from gpt_keras.serving.signature import strings
 from gpt_keras.serving.streaming_signatures import streaming_signatures
 
-
 SIGNATURES = (
     "serving_default",
     "complete",

@@ -46,9 +46,7 @@ def streaming_signatures(
         return {}
     completer = TextCompleter(model, tokenizer, policy, details=True)
     fingerprint = make_fingerprint(model, tokenizer, policy)
-    states = RowStates(
-        model, tokenizer, fingerprint, completer.window_lengths
-    )
+    states = RowStates(model, tokenizer, fingerprint, completer.window_lengths)
     return {name: make(completer, states) for name, make in makers.items()}
 
 

@@ -19,6 +19,7 @@ answer = model.signatures["serving_default"](
     prompts=tf.constant(json.loads(sys.argv[2])))
 texts = [text.decode() for text in answer["completions"].numpy()]
 assert "gpt_keras" not in sys.modules
+assert set(model.signatures) == {"serving_default", "complete"}
 print(json.dumps(texts))
 """
 
@@ -36,6 +37,7 @@ def _export(model_dir, output, *arguments):
 def test_served_text_is_what_generate_writes(model_dir, tmp_path, capsys):
     settings = {"max_new_tokens": 12, "temperature": 0.7, "seed": 5}
     flags = [f"--{name}={value}" for name, value in settings.items()]
+    flags.append("--signatures=complete")
     _export(model_dir, tmp_path / "gpt", *flags)
     assert capsys.readouterr().out.strip() == str(tmp_path / "gpt" / "1")
     prompts = ["one", "三", ""]

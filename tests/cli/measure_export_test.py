@@ -7,6 +7,7 @@ from gpt_keras.cli import program
 
 def test_all_ways_write_the_same(model_dir, tmp_path, capsys):
     arguments = [f"--model_dir={model_dir}", f"--output={tmp_path / 'gpt'}"]
+    arguments.append("--signatures=generate")
     export.main(program.parse(export.define_flags, *arguments))
     version = capsys.readouterr().out.strip()
     flags = [f"--model_dir={model_dir}", f"--version_dir={version}"]

@@ -61,6 +61,7 @@ def test_programs_take_any_source(tmp_path, capsys):
     generate.main(program.parse(generate.define_flags, *arguments))
     assert capsys.readouterr().out.startswith("one")
     arguments = (f"--model_dir={source}", f"--output={tmp_path}/out")
+    arguments += ("--signatures=serving_default",)
     export.main(program.parse(export.define_flags, *arguments))
     assert (tmp_path / "out" / "1" / "saved_model.pb").exists()
 

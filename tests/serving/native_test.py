@@ -39,6 +39,8 @@ ROWS = {
     "stop": [b"", b"at\x1fthe", b" ", b"\n"],
     "banned": [b"", b"cat\x1f\x1f.", "猫".encode(), b"e"],
     "overflow": [b"stop", b"roll", b"stop", b"roll"],
+    "steps": [2, 0, 1, -1],
+    "continuation": [b"", b"", b"", b"1:x"],
 }
 PROGRAMS = {"session": runners.session, "c_api": runners.c_api}
 if runners.has_compiler():  # the one part that a machine may lack
@@ -59,15 +61,27 @@ def exported(tmp_path_factory):
     return export_saved_model(model, tokenizer, directory, **SETTINGS)
 
 
+def states(exported):
+    """Returns the rows, after their first token, as `step` takes them."""
+    loaded = tf.saved_model.load(exported)
+    prefill = loaded.signatures["prefill"]
+    specs = prefill.structured_input_signature[1]
+    columns = {x: tf.constant(ROWS[x], specs[x].dtype) for x in specs}
+    found = prefill(**columns)["state_bytes"].numpy()
+    assert [bool(state) for state in found] == [True, True, False, False]
+    return found
+
+
 @pytest.fixture(scope="module")
 def requests(exported):
     """Four rows, each of them alone, and none, for every signature."""
     found = []
+    rows_of = ROWS | {"state_bytes": states(exported)}
     for name, signature in signatures_of(read_meta_graph(exported)).items():
         inputs = {}
         for key, info in signature.inputs.items():
             dtype = tf.dtypes.as_dtype(info.dtype).as_numpy_dtype
-            inputs[key] = np.array(ROWS[key], object).astype(dtype)
+            inputs[key] = np.array(rows_of[key], object).astype(dtype)
         for rows in (slice(0, 4), *map(slice, range(4), range(1, 5))):
             columns = {key: column[rows] for key, column in inputs.items()}
             found.append(Request(name, columns))
