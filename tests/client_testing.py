@@ -1,5 +1,6 @@
 """Servers that answer as they are told, for the tests of the client."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -12,6 +13,8 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from gpt_keras.generation.setting_values import DEFAULTS
 
 # A signature that gives back its two inputs.
 DTYPES = {"x_bytes": types_pb2.DT_STRING, "n": types_pb2.DT_INT64}
@@ -40,6 +43,7 @@ class Rest:
 
     def __init__(self):
         self.answers = []
+        self.answer = echo
         self.paths = []
         self.bodies = []
         self.metadata = rest_metadata()
@@ -74,7 +78,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.rest.paths.append(self.path)
         self.rest.bodies.append(json.loads(body))
-        answer = self.rest.answers.pop(0) if self.rest.answers else echo
+        answers = self.rest.answers
+        answer = answers.pop(0) if answers else self.rest.answer
         if callable(answer):
             answer(self)
         else:
@@ -126,6 +131,161 @@ def echo_and_close(handler):
     """Says that it keeps the connection, and does not."""
     echo(handler)
     handler.close_connection = True
+
+
+class FakeModel(Rest):
+    """A model by REST whose completion is `w0 w1 w2 …`, a word a token.
+
+    It holds `max_length` words and characters of prompts; `top_k` of 9 is an
+    invalid setting.
+    """
+
+    def __init__(self, max_length=200):
+        super().__init__()
+        self.max_length = max_length
+        self.requests = []
+        self.metadata = fake_metadata()
+        self.answer = self._answer
+
+    def answers_for(self, signature):
+        """The inputs of all calls of a signature."""
+        return [one for name, one in self.requests if name == signature]
+
+    def _answer(self, handler):
+        body = self.bodies[-1]
+        name, inputs = body["signature_name"], body["inputs"]
+        self.requests.append((name, inputs))
+        rows = zip(*inputs.values(), strict=True)
+        answers = [
+            _SIGNATURES[name](self, dict(zip(inputs, row, strict=True)))
+            for row in rows
+        ]
+        outputs = {
+            key: _padded([row[key] for row in answers]) for key in answers[0]
+        }
+        if len(outputs) == 1:
+            (outputs,) = outputs.values()
+        handler.answer(200, {}, json.dumps({"outputs": outputs}).encode())
+
+    def _generate(self, row):
+        begin = int(row["continuation"] or 0)
+        total = row["max_new_tokens"]
+        end = min(total, begin + (row["steps"] or total))
+        error = "`top_k` must be another" if row["top_k"] == 9 else ""
+        words = [] if error else [f"w{i} " for i in range(begin, end)]
+        text = "".join(words)
+        for stop in filter(None, row["stop"].split("\x1f")):
+            text = text.split(stop)[0]
+        is_last = end == total
+        return {
+            "completions": text,
+            "completions_bytes": _base64(text),
+            "token_ids": [7] * len(words),
+            "lengths": len(words),
+            "logprobs": [-0.5] * len(words),
+            "top_token_ids": [[7] * 5] * len(words),
+            "top_logprobs": [[-0.5] * 5] * len(words),
+            "finish_reason": "length" if is_last else "",
+            "prompt_truncated": len(row["prompts"]) > self.max_length,
+            "seed_used": row["seed"],
+            "error": error,
+            "continuation": "" if is_last else str(end),
+        }
+
+    def _complete(self, row):
+        return {"completions": f"after {row['prompts']}"}
+
+    def _score(self, row):
+        size = len(row["texts"])
+        return {
+            "token_ids": [1] * size,
+            "lengths": size,
+            "logprobs": [-1.5] * size,
+            "total_logprob": -1.5 * size,
+            "bits_per_byte": 2.0,
+            "error": "",
+        }
+
+    def _logits(self, row):
+        is_wrong = row["lengths"] == 0
+        return {
+            "logits": [[0.5] * 3] * len(row["token_ids"]),
+            "error": "empty" if is_wrong else "",
+        }
+
+    def _tokenize(self, row):
+        ids = [ord(x) for x in row["texts"]]
+        return {"token_ids": ids, "lengths": len(ids), "error": ""}
+
+    def _detokenize(self, row):
+        text = "".join(map(chr, row["token_ids"][: row["lengths"]]))
+        return {"texts": text, "texts_bytes": _base64(text), "error": ""}
+
+
+_SIGNATURES = {
+    "serving_default": FakeModel._complete,
+    "complete": FakeModel._complete,
+    "generate": FakeModel._generate,
+    "score": FakeModel._score,
+    "logits": FakeModel._logits,
+    "tokenize": FakeModel._tokenize,
+    "detokenize": FakeModel._detokenize,
+}
+_INPUTS = {
+    "serving_default": ["prompts"],
+    "complete": ["prompts", "max_new_tokens", "temperature", "seed"],
+    "generate": ["prompts", *DEFAULTS, "steps", "continuation"],
+    "score": ["prompts", "texts"],
+    "logits": ["token_ids", "lengths"],
+    "tokenize": ["texts"],
+    "detokenize": ["token_ids", "lengths"],
+}
+_INTEGERS = ("token_ids", "lengths", "seed_used", "top_token_ids", "steps")
+_FLOATS = ("logprobs", "total_logprob", "bits_per_byte", "logits")
+
+
+def fake_metadata():
+    """The metadata of `FakeModel`."""
+    outputs = {
+        "serving_default": ["completions"],
+        "complete": ["completions"],
+        "generate": [*_INTEGERS[:-1], "logprobs", "top_logprobs"],
+        "score": ["token_ids", "lengths", *_FLOATS[:-1]],
+        "logits": ["logits"],
+        "tokenize": ["token_ids", "lengths"],
+        "detokenize": [],
+    }
+    metadata = rest_metadata({})
+    metadata["metadata"]["signature_def"]["signature_def"] = {
+        name: {
+            "inputs": {x: _info(x) for x in _INPUTS[name]},
+            "outputs": {x: _info(x) for x in outputs[name]},
+        }
+        for name in _SIGNATURES
+    }
+    return metadata
+
+
+def _info(name):
+    kind = type(DEFAULTS.get(name, ""))
+    dtype = {int: "DT_INT64", float: "DT_FLOAT", str: "DT_STRING"}[kind]
+    dtype = "DT_INT64" if name in _INTEGERS else dtype
+    is_float = name in _FLOATS or name.endswith("logprobs")
+    shape = {"dim": [{"size": "-1"}], "unknown_rank": False}
+    return {"dtype": "DT_FLOAT" if is_float else dtype, "tensor_shape": shape}
+
+
+def _padded(column):
+    """Fills rows up to the longest, as a server does."""
+    if not isinstance(column[0], list):
+        return column
+    width = max(map(len, column))
+    filler = next((row[0] for row in column if row), 0)
+    return [row + [filler] * (width - len(row)) for row in column]
+
+
+def _base64(text):
+    return {"b64": base64.b64encode(text.encode()).decode()}
 
 
 class Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
