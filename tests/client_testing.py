@@ -156,8 +156,9 @@ class FakeModel(Rest):
         name, inputs = body["signature_name"], body["inputs"]
         self.requests.append((name, inputs))
         rows = zip(*inputs.values(), strict=True)
+        method = getattr(self, _SIGNATURES[name])
         answers = [
-            _SIGNATURES[name](self, dict(zip(inputs, row, strict=True)))
+            method(dict(zip(inputs, row, strict=True)))
             for row in rows
         ]
         outputs = {
@@ -223,13 +224,13 @@ class FakeModel(Rest):
 
 
 _SIGNATURES = {
-    "serving_default": FakeModel._complete,
-    "complete": FakeModel._complete,
-    "generate": FakeModel._generate,
-    "score": FakeModel._score,
-    "logits": FakeModel._logits,
-    "tokenize": FakeModel._tokenize,
-    "detokenize": FakeModel._detokenize,
+    "serving_default": "_complete",
+    "complete": "_complete",
+    "generate": "_generate",
+    "score": "_score",
+    "logits": "_logits",
+    "tokenize": "_tokenize",
+    "detokenize": "_detokenize",
 }
 _INPUTS = {
     "serving_default": ["prompts"],
