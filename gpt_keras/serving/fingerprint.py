@@ -31,15 +31,16 @@ def make_fingerprint(model, tokenizer, policy: Policy) -> Fingerprint:
     that has begun relies on. Its lists and its key don't: the tag is public.
     """
     digest = hashlib.sha256()
+    config = model.get_config()
+    del config["name"]  # another in every process
     facts = [
-        model.get_config(),
-        model.dtype_policy.name,
+        config | {"dtype": model.dtype_policy.name},
         tokenizer.fingerprint,
         policy.max_prompt_bytes,
         policy.max_new_tokens,
         policy.hides_tokens,
     ]
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(facts, sort_keys=True).encode())
     for weight in model.weights:
         values = np.ascontiguousarray(weight.value)
         digest.update(f"{values.dtype} {values.shape}".encode())

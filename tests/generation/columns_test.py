@@ -11,8 +11,8 @@ from gpt_keras.generation.columns import join_columns
 @pytest.mark.parametrize("rest", [(), (3,)])
 def test_rows_are_cut_and_padded(rest):
     values = np.arange(4 * 5 * (3 if rest else 1)).reshape(4, 5, *rest)
-    starts, counts = [0, 2, 5, 1], [5, 3, 0, 1]
-    cut = cut_columns(tf.constant(values), tf.constant(starts), counts, -1)
+    starts, counts = np.array([[0, 2, 5, 1], [5, 3, 0, 1]], np.int32)
+    cut = cut_columns(tf.constant(values), starts, counts, -1)
     assert cut.shape == (4, 5, *rest)
     for row, (start, count) in enumerate(zip(starts, counts, strict=True)):
         expected = values[row, start : start + count]

@@ -6,6 +6,8 @@ import pickle
 import resource
 import subprocess
 import sys
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,9 +20,11 @@ from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.model import GPTModel
+from gpt_keras.serving import export
 from gpt_keras.serving.checksums import verify_checksums
 from gpt_keras.serving.export import SERVING_POLICY
 from gpt_keras.serving.export import export_saved_model
+from gpt_keras.serving.signatures import SIGNATURES
 from gpt_keras.serving.signatures import make_signatures
 from gpt_keras.serving.warm_up import make_warm_up
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
@@ -108,20 +112,38 @@ def model(tokenizer):
     return make_model(tokenizer)
 
 
-@pytest.fixture(scope="module")
-def exported(model, tokenizer, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("saved_models") / "gpt"
-    return export_saved_model(model, tokenizer, directory, **DEFAULTS)
+class Traced(NamedTuple):
+    """A signature that is traced once, for the export and for the tests."""
+
+    function: Any
+    inputs: tuple
+
+    def trace(self):
+        return self.function
 
 
 @pytest.fixture(scope="module")
 def signatures(model, tokenizer):
-    return make_signatures(model, tokenizer, SERVING_POLICY, **DEFAULTS)
+    made = make_signatures(model, tokenizer, SERVING_POLICY, **DEFAULTS)
+    return {name: Traced(one.trace(), one.inputs) for name, one in made.items()}
 
 
 @pytest.fixture(scope="module")
 def functions(signatures):
-    return {name: one.trace() for name, one in signatures.items()}
+    return {name: one.function for name, one in signatures.items()}
+
+
+@pytest.fixture(scope="module")
+def exported(model, tokenizer, signatures, tmp_path_factory):
+    def made(*arguments, **settings):
+        assert arguments == (model, tokenizer, SERVING_POLICY, SIGNATURES)
+        assert settings == DEFAULTS
+        return signatures
+
+    directory = tmp_path_factory.mktemp("saved_models") / "gpt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "make_signatures", made)
+        return export_saved_model(model, tokenizer, directory, **DEFAULTS)
 
 
 def requests_for(signatures, functions):

@@ -404,7 +404,7 @@ def test_what_a_policy_may_replace_comes_in_one_piece(hiding):
         assert_same(row, row_of(answer, n))
 
 
-def test_a_state_of_16_bits_is_half_as_large(hiding, plain):
+def test_a_state_has_the_size_that_the_docs_say(hiding, plain):
     """Per position: keys and values of two layers of 16 features."""
     columns = {key: values[1:2] for key, values in COLUMNS.items()}
     columns |= {"prompts": ["the cat " * 20], "overflow": ["roll"]}
@@ -412,9 +412,11 @@ def test_a_state_of_16_bits_is_half_as_large(hiding, plain):
         len(served.call("prefill", **columns)["state_bytes"][0])
         for served in (plain, hiding)
     ]
-    held = 44  # the details of a token that was not sent
-    saved = 31 * (2 * 2 * 16) * 2 - held
-    assert sizes[0] - sizes[1] == saved
+    stop_and_banned = len(columns["stop"][0]) + len(columns["banned"][0])
+    rest = 132 + 4 * 32 + stop_and_banned
+    numbers = 31 * 2 * 2 * 16
+    held = 44  # of a token that was not sent
+    assert sizes == [rest + numbers * 4, rest + numbers * 2 + held]
 
 
 def test_separators_of_texts_are_kept(plain):
