@@ -19,6 +19,7 @@ from gpt_keras.serving.server_config import OFF
 from gpt_keras.serving.server_config import ServerConfig
 from gpt_keras.training.stop_signals import StopSignals
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LOOK_SECONDS = 0.2  # between looks at whether a signal came
 _NOTICE = """\
 This is gpt_keras' local server, for laptops and tests: no authentication, no \
@@ -70,3 +71,5 @@ def _say_where(values, server):
             print(f"REST {url}", flush=True)
     if server.grpc_port:
         print(f"gRPC {host}:{server.grpc_port}", flush=True)
+    if values.host not in _LOOPBACK:
+        print("Everyone who reaches this address can ask.", flush=True)

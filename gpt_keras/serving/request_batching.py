@@ -128,7 +128,6 @@ class _Task:
         self.num_rows = num_rows
         self.deadline = deadline  # by time.monotonic; None for none
         self.done = threading.Event()
-        self.is_abandoned = False
         self.outputs = None
         self.error = None
 
@@ -140,7 +139,6 @@ class _Task:
     def result(self):
         """Waits for the outputs, not beyond the deadline."""
         if not self.done.wait(_remaining(self.deadline)):
-            self.is_abandoned = True
             raise deadline_error()
         if self.error is not None:
             # An exception that several threads raise grows with each.
@@ -319,7 +317,7 @@ class BatchScheduler:
         for task in batch.tasks:
             if task.deadline is not None and task.deadline <= now:
                 task.finish(error=deadline_error())
-            elif not task.is_abandoned:
+            else:
                 tasks.append(task)
         # With padding an array without values can't say what to fill with.
         tasks = self._without_unpaddable(tasks)

@@ -224,7 +224,9 @@ def _check_size(name, proto):
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     if min(sizes, default=0) < 0 or proto.tensor_shape.unknown_rank:
         raise invalid(f"`{name}` must have a known shape. Received: {sizes}")
-    if math.prod(sizes) > max(proto.ByteSize(), _MAX_REPEATED):
+    count = math.prod(sizes)
+    # ByteSize writes the whole message to measure it.
+    if count > _MAX_REPEATED and count > proto.ByteSize():
         raise invalid(
             f"`{name}` must carry its values. Received: {proto.ByteSize()} "
             f"bytes for the shape {sizes}"

@@ -4,7 +4,9 @@ Flags are derived from them; they have TF Serving's names where it has one.
 """
 
 import dataclasses
+import math
 import os
+import re
 
 from gpt_keras.serving.grpc_api import GrpcOptions
 from gpt_keras.serving.http_server import HttpLimits
@@ -127,9 +129,10 @@ class ServerConfig:
         if self.rest_api_port == self.port == OFF:
             raise ValueError("REST or gRPC must have a port.")
         for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:
+            most = _MOST.get(name, math.inf)
+            if not least <= getattr(self, name) <= most:
                 raise ValueError(
-                    f"`{name}` must be at least {least}. Received: "
+                    f"`{name}` must be from {least} to {most}. Received: "
                     f"{getattr(self, name)}"
                 )
 
@@ -146,6 +149,11 @@ class ServerConfig:
             )
         path = os.path.abspath(self.model_base_path)
         name = self.model_name or os.path.basename(path)
+        if not re.fullmatch("[^/:]+", name):
+            raise ValueError(
+                "A model must have a name without / and :; --model_name gives "
+                f"it one. Received: {name!r}"
+            )
         return {name: ModelConfiguration(name, path)}
 
     def batching(self) -> BatchingOptions | None:
@@ -233,4 +241,9 @@ _LEAST = {
     "shutdown_grace_seconds": 0,
     "tensorflow_intra_op_parallelism": 0,
     "tensorflow_inter_op_parallelism": 0,
+}
+_MOST = {
+    "rest_api_port": 65535,
+    "port": 65535,
+    "grpc_max_message_bytes": 2**31 - 1,
 }

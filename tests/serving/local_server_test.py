@@ -278,6 +278,8 @@ def test_a_port_that_is_taken_is_told(versions, folder):
         {"model_base_path": "a", "batching_parameters_file": "b"},
         {"model_base_path": "a", "port": OFF, "rest_api_port": OFF},
         {"model_base_path": "a", "port": -2},
+        {"model_base_path": "a", "rest_api_port": 65536},
+        {"model_base_path": "a", "grpc_max_message_bytes": 2**31},
         {"model_base_path": "a", "max_request_bytes": 0},
         {"model_base_path": "a", "max_requests_per_second": float("nan")},
     ],
@@ -286,6 +288,12 @@ def test_a_port_that_is_taken_is_told(versions, folder):
 def test_settings_that_break_a_rule_are_refused(settings):
     with pytest.raises(ValueError, match="must"):
         ServerConfig(**settings)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b"])
+def test_a_name_that_no_path_can_hold_is_refused(folder, name):
+    with pytest.raises(ValueError, match="--model_name"):
+        LocalServer(toy_config(folder, model_name=name))
 
 
 def test_files_that_break_a_rule_are_refused(versions, folder):
