@@ -33,7 +33,8 @@ MODEL = """
     training.profiling training.curves training.trainer weights.names
     weights.assignment weights.configuration weights.safetensors_header
     weights.safetensors weights.hugging_face_tensors weights.hugging_face
-    weights.openai weights.keras_hub generation.row_errors generation.settings
+    weights.openai weights.keras_hub generation.row_errors
+    generation.setting_values generation.settings
     generation.split_mix generation.watermark generation.redaction
     generation.refusal generation.policy generation.penalties
     generation.filters generation.sampling generation.byte_search
@@ -58,7 +59,11 @@ MODEL = """
     serving.admission serving.servable serving.batch_merging
     serving.request_batching serving.model_configuration serving.model_versions
     serving.predictor serving.model_requests serving.rest_api serving.grpc_api
-    serving.server_config serving.local_server inspection.token_labels
+    serving.server_config serving.local_server
+    serving.client_errors serving.client_retries serving.client_protocol
+    serving.client_inputs serving.client_rows serving.http_connections
+    serving.rest_transport serving.grpc_transport serving.model_connection
+    serving.client_stream serving.client inspection.token_labels
     inspection.fonts inspection.canvas inspection.places inspection.report
     inspection.attention_pictures inspection.sheet
     inspection.prediction_pictures
@@ -70,6 +75,10 @@ CLI = """
     cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
     cli.measure_conversion cli.measure_loading cli.resize cli.serve
+    cli.client_flags cli.query_rows cli.query cli.conversation cli.chat_sources
+    cli.chat_session cli.chat cli.server_process cli.memory_samples
+    cli.load_requests cli.load_clients cli.upgrade_under_load
+    cli.measure_serving
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

@@ -157,10 +157,7 @@ class FakeModel(Rest):
         self.requests.append((name, inputs))
         rows = zip(*inputs.values(), strict=True)
         method = getattr(self, _SIGNATURES[name])
-        answers = [
-            method(dict(zip(inputs, row, strict=True)))
-            for row in rows
-        ]
+        answers = [method(dict(zip(inputs, row, strict=True))) for row in rows]
         outputs = {
             key: _padded([row[key] for row in answers]) for key in answers[0]
         }

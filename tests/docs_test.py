@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gpt_keras.cli import chat
 from gpt_keras.cli import convert
 from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import evaluate
@@ -23,8 +24,10 @@ from gpt_keras.cli import measure_export
 from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
+from gpt_keras.cli import measure_serving
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import program
+from gpt_keras.cli import query
 from gpt_keras.cli import resize
 from gpt_keras.cli import serve
 from gpt_keras.cli import train
@@ -213,6 +216,9 @@ def _flags_of_tools():
             measure_loading,
             resize,
             serve,
+            query,
+            measure_serving,
+            chat,
         )
     }
     found["inspect"] = {*program.parse(_all_optional(inspection))}
