@@ -54,8 +54,8 @@ MODEL = """
     serving.http_server serving.serving_metrics serving.request_record
     serving.admission serving.tensor_messages serving.servable
     serving.batch_merging serving.batching_options serving.request_batching
-    serving.model_configuration serving.model_versions serving.predictor
-    serving.model_requests serving.rest_api serving.grpc_api
+    serving.model_configuration serving.version_states serving.model_versions
+    serving.predictor serving.model_requests serving.rest_api serving.grpc_api
     serving.server_config serving.local_server inspection.token_labels
     inspection.fonts inspection.canvas inspection.places inspection.report
     inspection.attention_pictures inspection.sheet

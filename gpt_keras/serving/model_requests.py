@@ -113,7 +113,7 @@ class ModelRequests:
         for status in self._versions.statuses(spec.name, version):
             response.model_version_status.add(
                 version=status.version,
-                state=status.state,
+                state=int(status.state),
                 status={
                     "error_code": int(status.code),
                     "error_message": status.message,
