@@ -38,7 +38,7 @@ def _string(name, value, dtype):
 
 
 def _with_raw_bytes(name, value):
-    """Returns bytes that were no UTF-8; half a surrogate pair is refused."""
+    """Returns bytes that were no UTF-8; other surrogates are refused."""
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
