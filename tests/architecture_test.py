@@ -54,10 +54,12 @@ MODEL = """
     serving.continuation serving.signature serving.streaming_signatures
     serving.signatures serving.int8_matrix serving.quantization
     serving.precision serving.export serving.serving_errors
-    serving.server_messages serving.json_requests serving.json_responses
+    serving.server_messages serving.json_values serving.json_requests
+    serving.json_responses serving.http_messages serving.http_bodies
     serving.http_server serving.serving_metrics serving.request_record
-    serving.admission serving.servable serving.batch_merging
-    serving.request_batching serving.model_configuration serving.model_versions
+    serving.admission serving.tensor_messages serving.servable
+    serving.batch_merging serving.batching_options serving.request_batching
+    serving.model_configuration serving.version_states serving.model_versions
     serving.predictor serving.model_requests serving.rest_api serving.grpc_api
     serving.server_config serving.local_server
     serving.client_errors serving.client_retries serving.client_protocol

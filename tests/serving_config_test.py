@@ -9,8 +9,8 @@ import pytest
 import yaml
 from google.protobuf import text_format
 
+from gpt_keras.serving.batching_options import BatchingOptions
 from gpt_keras.serving.model_configuration import read_configurations
-from gpt_keras.serving.request_batching import BatchingOptions
 from gpt_keras.serving.server_messages import BatchingParameters
 from gpt_keras.serving.server_messages import ModelServerConfig
 from gpt_keras.serving.server_messages import MonitoringConfig

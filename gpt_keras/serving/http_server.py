@@ -7,20 +7,25 @@ no thread; the function runs in a few others.
 import asyncio
 import concurrent.futures
 import contextlib
-import http
 import logging
 import socket
 import threading
 from collections.abc import Callable
-from collections.abc import Mapping
 from typing import NamedTuple
 
+from gpt_keras.serving.http_bodies import BodyReader
+from gpt_keras.serving.http_messages import HttpError
+from gpt_keras.serving.http_messages import HttpRequest
+from gpt_keras.serving.http_messages import HttpResponse
+from gpt_keras.serving.http_messages import keeps_open
+from gpt_keras.serving.http_messages import parse_head
+from gpt_keras.serving.http_messages import write_head
 from gpt_keras.serving.json_responses import write_error
 
 _logger = logging.getLogger(__name__)
 
 _MAX_HEADER_BYTES = 64 * 1024
-_PIECE = 256 * 1024  # bytes that are read or written before the next wait
+_PIECE = 256 * 1024  # bytes that are written before the next wait
 _LINGER_SECONDS = 2.0  # for a client that still sends to read its error
 
 
@@ -41,47 +46,6 @@ class HttpLimits(NamedTuple):
     socket_seconds: float
     idle_seconds: float
     answer_seconds: float
-
-
-class HttpRequest(NamedTuple):
-    """A request.
-
-    Attributes:
-        method: GET, POST, ….
-        path: Without what follows a question mark.
-        headers: By lower-case name.
-        body: As it came.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class HttpResponse(NamedTuple):
-    """A response.
-
-    Attributes:
-        status: The code.
-        body: As it goes.
-        content_type: Of the body.
-        headers: More of them.
-    """
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    headers: Mapping[str, str] = {}
-
-
-class HttpError(Exception):
-    """A request that can't be read, after which the connection ends."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 Handler = Callable[[HttpRequest], "concurrent.futures.Future[HttpResponse]"]
@@ -109,6 +73,9 @@ class HttpServer:
     ):
         self._handle = handle
         self._limits = limits
+        self._bodies = BodyReader(
+            limits.max_request_bytes, limits.socket_seconds
+        )
         self._is_stopping = False
         self._connections: dict[asyncio.Task, bool] = {}  # whether it is busy
         self._loop = asyncio.new_event_loop()
@@ -178,18 +145,18 @@ class HttpServer:
             writer.transport.abort()
 
     async def _serve_requests(self, task, reader, writer):
-        keeps_open = True
-        while keeps_open and not self._is_stopping:
+        stays_open = True
+        while stays_open and not self._is_stopping:
             head = await self._read_head(reader)
             if head is None:
                 return
             self._connections[task] = True
-            request = await self._read_body(head, reader, writer)
+            request = await self._bodies.read(head, reader, writer)
             response = await self._answer(request)
             if request.method == "HEAD":
                 response = response._replace(body=b"")
-            keeps_open = _keeps_open(request, head[2]) and not self._is_stopping
-            await self._write(writer, response, keeps_open)
+            stays_open = keeps_open(head) and not self._is_stopping
+            await self._write(writer, response, stays_open)
             self._connections[task] = False
         await self._close(writer)
 
@@ -206,7 +173,7 @@ class HttpServer:
             return HttpResponse(500, write_error(message))
 
     async def _read_head(self, reader):
-        """Returns method, path, version and headers; None at the end."""
+        """Returns what comes before the body; None at the end."""
         try:
             head = await asyncio.wait_for(
                 reader.readuntil(b"\r\n\r\n"), self._limits.idle_seconds
@@ -217,99 +184,18 @@ class HttpServer:
             raise HttpError(
                 431, f"The headers must have at most {_MAX_HEADER_BYTES} bytes."
             ) from None
-        return _parse_head(head.decode("latin-1"))
-
-    async def _read_body(self, head, reader, writer):
-        method, path, version, headers = head
-        length = self._length(headers)
-        if headers.get("expect", "").lower() == "100-continue" and length != 0:
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if length is None:
-            body = await self._read_chunks(reader)
-        else:
-            body = await self._read(reader, length)
-        return HttpRequest(method, path, headers, body)
-
-    def _length(self, headers):
-        """Returns the length of the body; None if it comes in chunks."""
-        coding = headers.get("transfer-encoding")
-        length = headers.get("content-length", "0")
-        if coding is not None:
-            if coding.lower() != "chunked" or "content-length" in headers:
-                raise HttpError(
-                    400, "The body must be chunked or have a Content-Length."
-                )
-            return None
-        if not (length.isascii() and length.isdigit()) or len(length) > 18:
-            raise HttpError(
-                400, f"Content-Length must be a number. Received: {length!r}"
-            )
-        self._check_size(int(length))
-        return int(length)
-
-    def _check_size(self, size):
-        if size > self._limits.max_request_bytes:
-            raise HttpError(
-                413,
-                "A request must have at most "
-                f"{self._limits.max_request_bytes} bytes "
-                f"(--max_request_bytes). Received: {size}",
-            )
-
-    async def _read(self, reader, length):
-        """Reads so many bytes, with time for each piece."""
-        pieces = []
-        while length:
-            piece = await asyncio.wait_for(
-                reader.read(min(length, _PIECE)), self._limits.socket_seconds
-            )
-            if not piece:
-                raise asyncio.IncompleteReadError(b"", length)
-            pieces.append(piece)
-            length -= len(piece)
-        return b"".join(pieces)
-
-    async def _read_chunks(self, reader):
-        pieces, total = [], 0
-        while size := await self._read_chunk_size(reader):
-            total += size
-            self._check_size(total)
-            pieces.append(await self._read(reader, size))
-            if await self._read_line(reader):
-                raise HttpError(400, "A chunk must end with a line.")
-        while await self._read_line(reader):
-            pass  # headers after the body
-        return b"".join(pieces)
-
-    async def _read_chunk_size(self, reader):
-        text = (await self._read_line(reader)).split(b";")[0].strip()
-        try:
-            size = int(text, 16)
-        except ValueError:
-            size = -1
-        if size < 0:
-            raise HttpError(400, f"A chunk must have a size. Received: {text}")
-        return size
-
-    async def _read_line(self, reader):
-        try:
-            line = await asyncio.wait_for(
-                reader.readuntil(b"\r\n"), self._limits.socket_seconds
-            )
-        except asyncio.LimitOverrunError:
-            raise HttpError(400, "A line is too long.") from None
-        return line[:-2]
+        return parse_head(head.decode("latin-1"))
 
     async def _refuse(self, reader, writer, error):
         """Answers a request that is not read to its end."""
         response = HttpResponse(error.status, write_error(error.message))
-        await self._write(writer, response, keeps_open=False)
+        await self._write(writer, response, stays_open=False)
         with contextlib.suppress(OSError, TimeoutError):
             writer.write_eof()
             await asyncio.wait_for(_discard(reader), _LINGER_SECONDS)
 
-    async def _write(self, writer, response, keeps_open):
-        writer.write(_head(response, keeps_open))
+    async def _write(self, writer, response, stays_open):
+        writer.write(write_head(response, stays_open))
         body = memoryview(response.body)
         for start in range(0, len(body), _PIECE):
             writer.write(body[start : start + _PIECE])
@@ -336,48 +222,3 @@ def _listen(host, port):
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setblocking(False)
     return listener
-
-
-def _parse_head(text):
-    first, *lines = text[:-4].split("\r\n")
-    parts = first.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
-        raise HttpError(
-            400, f"The first line must be of HTTP/1.1. Received: {first[:80]!r}"
-        )
-    method, target, version = parts
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise HttpError(
-                400, f"A header must have a name. Received: {line[:80]!r}"
-            )
-        name = name.lower()
-        if name == "content-length" and name in headers:
-            raise HttpError(400, "There must be one Content-Length.")
-        headers[name] = value.strip()
-    return method, target.split("?")[0], version, headers
-
-
-def _keeps_open(request, version):
-    connection = request.headers.get("connection", "").lower()
-    if version == "HTTP/1.0":
-        return connection == "keep-alive"
-    return connection != "close"
-
-
-def _head(response, keeps_open):
-    try:
-        reason = http.HTTPStatus(response.status).phrase
-    except ValueError:
-        reason = "Error"
-    headers = {
-        "Content-Type": response.content_type,
-        "Content-Length": str(len(response.body)),
-        "Connection": "keep-alive" if keeps_open else "close",
-        **response.headers,
-    }
-    lines = [f"HTTP/1.1 {response.status} {reason}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -3,8 +3,6 @@
 The rules are those of TF Serving's util/json_tensor.cc.
 """
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.serving.json_values import CONVERSIONS
+from gpt_keras.serving.json_values import is_base64
+from gpt_keras.serving.json_values import quoted
+from gpt_keras.serving.json_values import received
 from gpt_keras.serving.serving_errors import invalid
 
-_MAX_QUOTED = 256  # characters of a wrong value in an error
 _DECODER = json.JSONDecoder()
 _WHITE_SPACE = " \t\r\n"
 
@@ -46,10 +47,10 @@ def read_request(body: bytes) -> JsonRequest:
     """
     request = _parse(body)
     if not isinstance(request, dict):
-        raise invalid(f"The body must be a JSON object. {_received(request)}")
+        raise invalid(f"The body must be a JSON object. {received(request)}")
     name = request.get("signature_name", "")
     if not isinstance(name, str):
-        raise invalid(f"`signature_name` must be a string. {_received(name)}")
+        raise invalid(f"`signature_name` must be a string. {received(name)}")
     keys = [key for key in ("instances", "inputs") if key in request]
     if len(keys) != 1:
         raise invalid(
@@ -61,7 +62,7 @@ def read_request(body: bytes) -> JsonRequest:
     if by_rows and not (isinstance(values, list) and values):
         raise invalid(
             "`instances` must be a list of at least one row. "
-            f"{_received(values)}"
+            f"{received(values)}"
         )
     return JsonRequest(name, values, by_rows)
 
@@ -107,7 +108,7 @@ def _columns(request, infos):
     values = request.values
     if request.by_rows:
         return _columns_of_rows(values, infos)
-    if not isinstance(values, dict) or _is_base64(values):
+    if not isinstance(values, dict) or is_base64(values):
         return {_only_name(infos, "inputs"): values}
     missing = [name for name in infos if name not in values]
     if missing:
@@ -125,14 +126,14 @@ def _columns(request, infos):
 
 
 def _columns_of_rows(rows, infos):
-    are_objects = [isinstance(x, dict) and not _is_base64(x) for x in rows]
+    are_objects = [isinstance(x, dict) and not is_base64(x) for x in rows]
     if not any(are_objects):
         return {_only_name(infos, "instances"): rows}
     for index, (row, is_object) in enumerate(
         zip(rows, are_objects, strict=True)
     ):
         if not is_object or set(row) != set(infos):
-            came = sorted(row) if is_object else _quoted(row)
+            came = sorted(row) if is_object else quoted(row)
             raise invalid(
                 "Each of the `instances` must be an object with the inputs of "
                 f"the signature as its keys, {sorted(infos)}. Received: "
@@ -154,7 +155,7 @@ def _array(name, values, dtype):
     shape = _shape(values)
     leaves = []
     _flatten(values, shape, 0, name, leaves)
-    convert = _CONVERSIONS.get(dtype)
+    convert = CONVERSIONS.get(dtype)
     if convert is None:
         raise invalid(f"JSON can't hold `{name}` of type {dtype.name}.")
     made = [convert(name, leaf, dtype) for leaf in leaves]
@@ -182,101 +183,13 @@ def _flatten(values, shape, level, name, leaves):
         leaves.append(values)
         return
     if not isinstance(values, list) or len(values) != shape[level]:
-        came = len(values) if isinstance(values, list) else _quoted(values)
+        came = len(values) if isinstance(values, list) else quoted(values)
         raise invalid(
             f"`{name}` must have the same shape in every row, {shape[level]} "
             f"values at level {level + 1}. Received: {came}"
         )
     for value in values:
         _flatten(value, shape, level + 1, name, leaves)
-
-
-def _is_base64(value):
-    return (
-        isinstance(value, dict)
-        and len(value) == 1
-        and isinstance(value.get("b64"), str)
-    )
-
-
-def _string(name, value, dtype):
-    if _is_base64(value):
-        try:
-            return base64.b64decode(_padded(value["b64"]), validate=True)
-        except (binascii.Error, ValueError):
-            raise invalid(
-                f"`{name}` must have base64 under the key b64. "
-                f"{_received(value)}"
-            ) from None
-    if not isinstance(value, str):
-        raise _type_error(name, value, dtype)
-    try:
-        return value.encode("utf-8")
-    except UnicodeEncodeError:
-        return _with_raw_bytes(name, value)
-
-
-def _with_raw_bytes(name, value):
-    """Returns bytes that were no UTF-8; half a surrogate pair is refused."""
-    try:
-        return value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise invalid(
-            f"`{name}` must have surrogates in pairs. {_received(value)}"
-        ) from None
-
-
-def _padded(text):
-    return text + "=" * (-len(text) % 4)
-
-
-def _integer(name, value, dtype):
-    if type(value) is not int or not dtype.min <= value <= dtype.max:
-        raise _type_error(name, value, dtype)
-    return value
-
-
-def _float(name, value, dtype):
-    if type(value) not in (int, float):
-        raise _type_error(name, value, dtype)
-    try:
-        return float(value)
-    except OverflowError:
-        raise _type_error(name, value, dtype) from None
-
-
-def _boolean(name, value, dtype):
-    if type(value) is not bool:
-        raise _type_error(name, value, dtype)
-    return value
-
-
-_CONVERSIONS = {
-    tf.string: _string,
-    tf.bool: _boolean,
-    **dict.fromkeys((tf.float32, tf.float64), _float),
-    **dict.fromkeys((tf.int8, tf.int16, tf.int32, tf.int64), _integer),
-    **dict.fromkeys((tf.uint8, tf.uint32, tf.uint64), _integer),
-}
-
-
-def _type_error(name, value, dtype):
-    return invalid(
-        f"`{name}` must have values of type {dtype.name}. {_received(value)}"
-    )
-
-
-def _received(value):
-    return f"Received: {_quoted(value)}"
-
-
-def _quoted(value):
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        text = "lists, nested too deep"
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _names(infos):

@@ -23,13 +23,6 @@ from gpt_keras.serving.serving_metrics import VERSION_STATE
 from gpt_keras.serving.serving_metrics import Metrics
 
 _logger = logging.getLogger(__name__)
-_STATES = {
-    10: "START",
-    20: "LOADING",
-    30: "AVAILABLE",
-    40: "UNLOADING",
-    50: "END",
-}
 
 
 class LocalServer:
@@ -209,7 +202,7 @@ class LocalServer:
                 labels = {
                     "model_name": name,
                     "version": str(status.version),
-                    "state": _STATES[status.state],
+                    "state": status.state.name,
                 }
                 gauges.append((VERSION_STATE, labels, 1))
         return self._metrics.page(gauges)

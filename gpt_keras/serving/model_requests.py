@@ -1,7 +1,5 @@
 """TF Serving's request messages come in, its response messages go out."""
 
-import numpy as np
-import tensorflow as tf
 from google.protobuf import any_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 from tensorflow_serving.apis import get_model_status_pb2
@@ -13,8 +11,9 @@ from gpt_keras.serving.model_versions import ModelVersions
 from gpt_keras.serving.predictor import Predictor
 from gpt_keras.serving.request_record import RequestRecord
 from gpt_keras.serving.servable import DEFAULT_SIGNATURE
-from gpt_keras.serving.servable import read_tensors
 from gpt_keras.serving.serving_errors import invalid
+from gpt_keras.serving.tensor_messages import read_tensors
+from gpt_keras.serving.tensor_messages import write_tensor
 
 _SIGNATURES = "signature_def"
 
@@ -114,7 +113,7 @@ class ModelRequests:
         for status in self._versions.statuses(spec.name, version):
             response.model_version_status.add(
                 version=status.version,
-                state=status.state,
+                state=int(status.state),
                 status={
                     "error_code": int(status.code),
                     "error_message": status.message,
@@ -137,30 +136,3 @@ class ModelRequests:
             raise invalid(str(error)) from error
         self._versions.configure(models)
         return model_management_pb2.ReloadConfigResponse()
-
-
-def write_tensor(array: np.ndarray, proto) -> None:
-    """Writes an array into a `TensorProto`, value by value as TF Serving."""
-    dtype = tf.as_dtype(array.dtype)
-    proto.dtype = dtype.as_datatype_enum
-    for size in array.shape:
-        proto.tensor_shape.dim.add(size=size)
-    field = _FIELDS.get(dtype)
-    if field is None:
-        proto.tensor_content = array.tobytes()
-    else:
-        getattr(proto, field).extend(array.ravel().tolist())
-
-
-_FIELDS = {
-    tf.string: "string_val",
-    tf.float32: "float_val",
-    tf.float64: "double_val",
-    tf.int64: "int64_val",
-    tf.bool: "bool_val",
-    tf.uint32: "uint32_val",
-    tf.uint64: "uint64_val",
-    **dict.fromkeys(
-        (tf.int32, tf.int16, tf.int8, tf.uint8, tf.uint16), "int_val"
-    ),
-}

@@ -19,43 +19,11 @@ from gpt_keras.serving.serving_errors import Code
 from gpt_keras.serving.serving_errors import ServingError
 from gpt_keras.serving.serving_errors import as_serving_errors
 from gpt_keras.serving.serving_errors import invalid
+from gpt_keras.serving.version_states import State
+from gpt_keras.serving.version_states import Version
+from gpt_keras.serving.version_states import VersionStatus
 
 _logger = logging.getLogger(__name__)
-
-START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
-
-
-class VersionStatus(NamedTuple):
-    """What is known of a version.
-
-    Attributes:
-        version: Its number.
-        state: START, LOADING, AVAILABLE, UNLOADING or END, with the numbers
-            of `ModelVersionStatus.State`.
-        code: OK, or why it can't be loaded.
-        message: The same in words.
-    """
-
-    version: int
-    state: int
-    code: Code
-    message: str
-
-
-class _Version:
-    """A version in the course of its life."""
-
-    def __init__(self, name, number, path):
-        self.name = name
-        self.number = number
-        self.path = path
-        self.state = START
-        self.code = Code.OK
-        self.message = ""
-        self.servable = None
-        self.num_uses = 0
-        self.num_failures = 0
-        self.retry_at = 0.0
 
 
 class Use(NamedTuple):
@@ -96,7 +64,7 @@ class ModelVersions:
         self._retry_seconds = retry_seconds
         self._changed = threading.Condition()  # for what follows
         self._models: dict[str, ModelConfiguration] = {}
-        self._versions: dict[tuple[str, int], _Version] = {}
+        self._versions: dict[tuple[str, int], Version] = {}
         self._labels: dict[str, Mapping[str, int]] = {}
         self._updating = threading.Lock()
 
@@ -193,7 +161,9 @@ class ModelVersions:
             with self._changed:
                 self._models, self._labels = {}, {}
                 entries = [
-                    e for e in self._versions.values() if e.state == AVAILABLE
+                    e
+                    for e in self._versions.values()
+                    if e.state == State.AVAILABLE
                 ]
             for thread in [self._unload(entry) for entry in entries]:
                 thread.join()
@@ -212,7 +182,7 @@ class ModelVersions:
         available = {
             e.number: e
             for e in self._versions.values()
-            if e.name == name and e.state == AVAILABLE
+            if e.name == name and e.state == State.AVAILABLE
         }
         if version is None and available:
             version = max(available)
@@ -229,7 +199,7 @@ class ModelVersions:
         for name, model in models.items():
             for label, version in model.labels.items():
                 entry = self._versions.get((name, version))
-                if entry is not None and entry.state == AVAILABLE:
+                if entry is not None and entry.state == State.AVAILABLE:
                     continue
                 old = self._labels.get(name, {}).get(label, version)
                 if self._early_labels and old == version:
@@ -248,7 +218,7 @@ class ModelVersions:
                 versions = [
                     e for e in self._versions.values() if e.name == name
                 ]
-                if any(e.state == AVAILABLE for e in versions):
+                if any(e.state == State.AVAILABLE for e in versions):
                     continue
                 why = [f"{e.path}: {e.message}" for e in versions]
                 path = self._models[name].base_path
@@ -269,7 +239,7 @@ class ModelVersions:
             with self._changed:
                 keeps = any(
                     (model.name, n) in self._versions
-                    and self._versions[model.name, n].state == AVAILABLE
+                    and self._versions[model.name, n].state == State.AVAILABLE
                     for n in aspired
                 )
                 old = self._available(model.name) - set(aspired)
@@ -287,18 +257,20 @@ class ModelVersions:
         return {
             e.number
             for e in self._versions.values()
-            if e.name == name and e.state == AVAILABLE
+            if e.name == name and e.state == State.AVAILABLE
         }
 
     def _load(self, name, number, path):
         with self._changed:
             entry = self._versions.get((name, number))
-            if entry is None or (entry.state == END and not entry.message):
-                entry = _Version(name, number, path)
+            if entry is None or (
+                entry.state == State.END and not entry.message
+            ):
+                entry = Version(name, number, path)
                 self._versions[name, number] = entry
             if not self._is_due(entry):
                 return
-            entry.state = LOADING
+            entry.state = State.LOADING
         _logger.info("Loading version %d of %s", number, name)
         try:
             with as_serving_errors():
@@ -309,13 +281,13 @@ class ModelVersions:
         with self._changed:
             entry.servable = servable
             entry.code, entry.message = Code.OK, ""
-            entry.state = AVAILABLE
+            entry.state = State.AVAILABLE
         _logger.info("Loaded version %d of %s", number, name)
 
     def _is_due(self, entry):
-        if entry.state == LOADING:  # it failed before
+        if entry.state == State.LOADING:  # it failed before
             return time.monotonic() >= entry.retry_at
-        return entry.state == START
+        return entry.state == State.START
 
     def _note_failure(self, entry, error):
         with self._changed:
@@ -323,7 +295,7 @@ class ModelVersions:
             entry.num_failures += 1
             entry.retry_at = time.monotonic() + self._retry_seconds
             if entry.num_failures > self._max_retries:
-                entry.state = END
+                entry.state = State.END
         _logger.warning(
             "Version %d of %s can't be loaded: %s",
             entry.number,
@@ -346,7 +318,7 @@ class ModelVersions:
     def _unload(self, entry):
         """Takes a version out of service, and frees it when it is idle."""
         with self._changed:
-            entry.state = UNLOADING
+            entry.state = State.UNLOADING
         thread = threading.Thread(
             target=self._free, args=(entry,), daemon=True, name="unloading"
         )
@@ -359,5 +331,5 @@ class ModelVersions:
             servable, entry.servable = entry.servable, None
         servable.close()
         with self._changed:
-            entry.state = END
+            entry.state = State.END
         _logger.info("Unloaded version %d of %s", entry.number, entry.name)

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gpt_keras.serving.batching_options import BatchingOptions
 from gpt_keras.serving.model_versions import Use
-from gpt_keras.serving.request_batching import BatchingOptions
 from gpt_keras.serving.request_batching import BatchScheduler
 from gpt_keras.serving.request_batching import deadline_error
 from gpt_keras.serving.servable import DEFAULT_SIGNATURE
-from gpt_keras.serving.servable import check_inputs
 from gpt_keras.serving.serving_errors import invalid
 from gpt_keras.serving.serving_metrics import BATCH_SIZE
 from gpt_keras.serving.serving_metrics import QUEUING_LATENCY
 from gpt_keras.serving.serving_metrics import ROW_BOUNDS
 from gpt_keras.serving.serving_metrics import RUNTIME_LATENCY
 from gpt_keras.serving.serving_metrics import Metrics
+from gpt_keras.serving.tensor_messages import check_inputs
 
 
 class Predictor:

@@ -14,8 +14,8 @@ from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.apis import model_pb2
 
 from gpt_keras.serving.admission import Admission
-from gpt_keras.serving.http_server import HttpRequest
-from gpt_keras.serving.http_server import HttpResponse
+from gpt_keras.serving.http_messages import HttpRequest
+from gpt_keras.serving.http_messages import HttpResponse
 from gpt_keras.serving.json_requests import read_request
 from gpt_keras.serving.json_requests import to_arrays
 from gpt_keras.serving.json_responses import write_error

@@ -6,7 +6,6 @@ Serving, and never compiled by XLA.
 
 import contextlib
 import gc
-import math
 import os
 import threading
 from collections.abc import Mapping
@@ -20,12 +19,12 @@ from gpt_keras.serving.serving_errors import Code
 from gpt_keras.serving.serving_errors import ServingError
 from gpt_keras.serving.serving_errors import as_serving_errors
 from gpt_keras.serving.serving_errors import invalid
+from gpt_keras.serving.tensor_messages import check_inputs
+from gpt_keras.serving.tensor_messages import read_tensors
 from gpt_keras.serving.warm_up import MAX_RECORDS
 from gpt_keras.serving.warm_up import WARM_UP_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
-# One value may stand for so many, as `tf.make_tensor_proto` writes them.
-_MAX_REPEATED = 2**20
 _INIT_SIGNATURE = "__saved_model_init_op"
 
 
@@ -198,84 +197,6 @@ class Servable:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         inputs = read_tensors(request.inputs)
         self.run(name, check_inputs(self.signature(name), inputs))
-
-
-def read_tensors(protos) -> dict[str, np.ndarray]:
-    """Turns `TensorProto`s by name into arrays.
-
-    Raises:
-        ServingError: `INVALID_ARGUMENT`, one is malformed.
-    """
-    arrays = {}
-    for name, proto in protos.items():
-        _check_size(name, proto)
-        try:
-            arrays[name] = tf.make_ndarray(proto)
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise invalid(
-                f"`{name}` must be a tensor whose values fit its shape and "
-                f"type. Received: {error}"
-            ) from None
-    return arrays
-
-
-def _check_size(name, proto):
-    """Refuses a small message that stands for a large tensor."""
-    sizes = [dim.size for dim in proto.tensor_shape.dim]
-    if min(sizes, default=0) < 0 or proto.tensor_shape.unknown_rank:
-        raise invalid(f"`{name}` must have a known shape. Received: {sizes}")
-    count = math.prod(sizes)
-    # ByteSize writes the whole message to measure it.
-    if count > _MAX_REPEATED and count > proto.ByteSize():
-        raise invalid(
-            f"`{name}` must carry its values. Received: {proto.ByteSize()} "
-            f"bytes for the shape {sizes}"
-        )
-
-
-def check_inputs(
-    signature, inputs: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Returns the inputs, defaults added, of a request that fits a signature.
-
-    Args:
-        signature: A `SignatureDef`.
-        inputs: Arrays by name.
-
-    Raises:
-        ServingError: `INVALID_ARGUMENT`, an input is missing or unexpected,
-            or has the wrong type or shape.
-    """
-    missing = set(signature.inputs) - set(inputs) - set(signature.defaults)
-    extra = set(inputs) - set(signature.inputs)
-    if missing or extra:
-        raise invalid(
-            "The request must have the inputs of the signature, "
-            f"{sorted(signature.inputs)}. Received: {sorted(inputs)}. "
-            f"Missing: {sorted(missing)}. Unexpected: {sorted(extra)}"
-        )
-    left_out = set(signature.inputs) - set(inputs)
-    defaults = {name: signature.defaults[name] for name in left_out}
-    complete = {**inputs, **read_tensors(defaults)}
-    for name, info in signature.inputs.items():
-        _check_array(name, info, complete[name])
-    return complete
-
-
-def _check_array(name, info, array):
-    dtype = tf.as_dtype(info.dtype)
-    came = tf.as_dtype(array.dtype)
-    if came != dtype:
-        raise invalid(
-            f"`{name}` must be of type {dtype.name}. Received: {came.name}"
-        )
-    shape = tf.TensorShape(info.tensor_shape)
-    if not shape.is_compatible_with(array.shape):
-        wanted = str(shape.as_list()).replace("None", "any number")
-        raise invalid(
-            f"`{name}` must have the shape {wanted}. Received: "
-            f"{list(array.shape)}"
-        )
 
 
 def _session_config(options):

@@ -8,11 +8,11 @@ import math
 import os
 import re
 
+from gpt_keras.serving.batching_options import BatchingOptions
 from gpt_keras.serving.grpc_api import GrpcOptions
 from gpt_keras.serving.http_server import HttpLimits
 from gpt_keras.serving.model_configuration import ModelConfiguration
 from gpt_keras.serving.model_configuration import read_configurations
-from gpt_keras.serving.request_batching import BatchingOptions
 from gpt_keras.serving.rest_api import RestOptions
 from gpt_keras.serving.servable import SessionOptions
 from gpt_keras.serving.server_messages import BatchingParameters

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from gpt_keras.serving.http_messages import HttpResponse
 from gpt_keras.serving.http_server import HttpLimits
-from gpt_keras.serving.http_server import HttpResponse
 from gpt_keras.serving.http_server import HttpServer
 
 LIMITS = HttpLimits(

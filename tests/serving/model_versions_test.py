@@ -6,15 +6,12 @@ import pytest
 
 from gpt_keras.serving.model_configuration import ModelConfiguration
 from gpt_keras.serving.model_configuration import read_configurations
-from gpt_keras.serving.model_versions import AVAILABLE
-from gpt_keras.serving.model_versions import END
-from gpt_keras.serving.model_versions import LOADING
-from gpt_keras.serving.model_versions import UNLOADING
 from gpt_keras.serving.model_versions import ModelVersions
 from gpt_keras.serving.server_messages import ModelServerConfig
 from gpt_keras.serving.server_messages import read_message
 from gpt_keras.serving.serving_errors import Code
 from gpt_keras.serving.serving_errors import ServingError
+from gpt_keras.serving.version_states import State
 
 
 class FakeServable:
@@ -87,7 +84,7 @@ def test_the_newest_version_serves(world):
     (world.folder / "m" / "x3").mkdir()
     (world.folder / "m" / "11").write_text("a file")
     world.configure()
-    assert world.states() == {10: AVAILABLE}
+    assert world.states() == {10: State.AVAILABLE}
     assert world.used() == world.used(version=10) == 10
 
 
@@ -101,10 +98,10 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(world):
         world.versions.update()
         assert served == [1]
         assert world.used() == 2
-        assert world.states()[1] == UNLOADING
+        assert world.states()[1] == State.UNLOADING
         assert not old.servable.closed.is_set()
     assert old.servable.closed.wait(5)
-    world.wait_for(1, END)
+    world.wait_for(1, State.END)
     assert _code(world.used, version=1) == Code.NOT_FOUND
 
 
@@ -112,10 +109,10 @@ def test_a_version_that_is_deleted_is_unloaded_and_may_come_back(world):
     world.add(1)
     world.add(2)
     world.configure(all_versions=True)
-    assert world.states() == {1: AVAILABLE, 2: AVAILABLE}
+    assert world.states() == {1: State.AVAILABLE, 2: State.AVAILABLE}
     world.remove(2)
     world.versions.update()
-    world.wait_for(2, END)
+    world.wait_for(2, State.END)
     assert world.used() == 1
     world.add(2)
     world.versions.update()
@@ -123,8 +120,8 @@ def test_a_version_that_is_deleted_is_unloaded_and_may_come_back(world):
     world.remove(1)
     world.remove(2)
     world.versions.update()
-    world.wait_for(1, END)
-    world.wait_for(2, END)
+    world.wait_for(1, State.END)
+    world.wait_for(2, State.END)
     assert _code(world.used) == Code.NOT_FOUND
 
 
@@ -133,11 +130,11 @@ def test_a_version_that_can_t_be_loaded_leaves_the_old_one(world):
     world.configure()
     world.broken.add(world.add(2))
     world.versions.update()
-    assert world.states() == {1: AVAILABLE, 2: LOADING}
+    assert world.states() == {1: State.AVAILABLE, 2: State.LOADING}
     world.versions.update()  # the retry
     world.versions.update()
     status = world.versions.statuses("m", 2)[0]
-    assert status.state == END
+    assert status.state == State.END
     assert (status.code, status.message) == (Code.DATA_LOSS, "broken")
     assert world.used() == 1
     world.broken.clear()
@@ -184,7 +181,7 @@ def test_a_label_moves_only_to_what_is_loaded(world):
         _code(world.configure, **both, labels={"stable": 2})
         == Code.FAILED_PRECONDITION
     )
-    assert world.states() == {1: AVAILABLE}  # nothing of it was done
+    assert world.states() == {1: State.AVAILABLE}  # nothing of it was done
     world.configure(**both, labels=labels)
     assert world.used() == 2 and world.used(label="stable") == 1
     world.configure(**both, labels={"stable": 2, "canary": 2})
@@ -207,7 +204,7 @@ def test_a_model_that_is_left_out_is_unloaded(world):
     world.add(1)
     world.configure()
     world.versions.configure({})
-    world.wait_for(1, END)
+    world.wait_for(1, State.END)
     assert _code(world.used) == Code.NOT_FOUND
     assert world.versions.names() == set()
 
@@ -235,7 +232,7 @@ def test_no_request_is_dropped_while_versions_change(world):
         world.add(number)
         world.versions.update()
         world.remove(number - 1)
-        world.wait_for(number - 1, END)
+        world.wait_for(number - 1, State.END)
     stop.set()
     for thread in threads:
         thread.join()
@@ -248,7 +245,7 @@ def test_closing_unloads_all(world):
     world.configure()
     world.versions.close()
     assert world.loaded[0].closed.is_set()
-    assert world.states() == {1: END}
+    assert world.states() == {1: State.END}
 
 
 CONFIG = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from gpt_keras.serving.request_batching import BatchingOptions
+from gpt_keras.serving.batching_options import BatchingOptions
 from gpt_keras.serving.request_batching import BatchScheduler
 from gpt_keras.serving.server_messages import BatchingParameters
 from gpt_keras.serving.serving_errors import Code
