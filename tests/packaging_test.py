@@ -110,7 +110,9 @@ def _private_names(tree):
     """
     used, made, inherited = set(), set(), set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ):
             made.add(node.name)
         elif isinstance(node, ast.Attribute):
             of_self = getattr(node.value, "id", None) == "self"
@@ -118,9 +120,9 @@ def _private_names(tree):
             (made if of_self and stored else used).add(node.attr)
             if ast.unparse(node.value) == "super()":
                 inherited.add(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if re.fullmatch(r"_[a-z]\w*", node.value):  # for getattr
-                used.add(node.value)
+        elif isinstance(node, ast.Call) and "attr" in ast.unparse(node.func):
+            texts = [getattr(one, "value", None) for one in node.args]
+            used |= {one for one in texts if isinstance(one, str)}
     foreign = (used - made) | inherited
     names = {name for name in foreign if re.match(r"_[^_]", name)}
     return names - NAMED_TUPLES
