@@ -8,8 +8,8 @@ import contextlib
 import os
 import sys
 
-# What may do without TensorFlow, and then starts at once.
-_LIGHT = {"tools.chat", "tools.query"}
+# What by REST does without TensorFlow, and then starts at once.
+_CLIENTS = {"tools.chat", "tools.query"}
 
 
 @contextlib.contextmanager
@@ -27,14 +27,19 @@ def _quiet_stderr():
         os.close(nowhere)
 
 
-def start_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices, without a word."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+def _needs_tensorflow(arguments) -> bool:
+    """Returns whether a program for these arguments is more than a client."""
+    is_heavy = any(
+        one.startswith("--model_dir")
+        or (one.startswith("--server=") and "://" not in one)
+        for one in arguments
+    )
+    return is_heavy or not _CLIENTS & {*arguments}
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if _needs_tensorflow(sys.orig_argv):
     with _quiet_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-
-
-if not _LIGHT & {*sys.orig_argv}:
-    start_tensorflow()
