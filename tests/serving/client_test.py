@@ -99,10 +99,9 @@ def test_answers_are_those_of_python(client, expected):
         np.testing.assert_allclose(
             row.top_logprobs, result.top_logprobs, atol=1e-4
         )
-    assert (
-        client.generate(PROMPTS[0], **{k: v[0] for k, v in ROWS.items()})
-        == (rows[0])
-    )
+    settings = {name: values[0] for name, values in ROWS.items()}
+    alone = client.generate(PROMPTS[0], **settings)
+    assert alone.token_ids == rows[0].token_ids
 
 
 def _plain_columns():
