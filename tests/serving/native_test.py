@@ -61,10 +61,14 @@ def exported(tmp_path_factory):
     return export_saved_model(model, tokenizer, directory, **SETTINGS)
 
 
-def states(exported):
+@pytest.fixture(scope="module")
+def python(exported):
+    return tf.saved_model.load(exported)
+
+
+def states_of(python):
     """Returns the rows, after their first token, as `step` takes them."""
-    loaded = tf.saved_model.load(exported)
-    prefill = loaded.signatures["prefill"]
+    prefill = python.signatures["prefill"]
     specs = prefill.structured_input_signature[1]
     columns = {x: tf.constant(ROWS[x], specs[x].dtype) for x in specs}
     found = prefill(**columns)["state_bytes"].numpy()
@@ -73,10 +77,10 @@ def states(exported):
 
 
 @pytest.fixture(scope="module")
-def requests(exported):
+def requests(exported, python):
     """Four rows, each of them alone, and none, for every signature."""
     found = []
-    rows_of = ROWS | {"state_bytes": states(exported)}
+    rows_of = ROWS | {"state_bytes": states_of(python)}
     for name, signature in signatures_of(read_meta_graph(exported)).items():
         inputs = {}
         for key, info in signature.inputs.items():
@@ -90,9 +94,9 @@ def requests(exported):
 
 
 @pytest.fixture(scope="module")
-def loaded(exported, requests):
+def loaded(python, requests):
     """The answers of the model as Python loads it."""
-    signatures = tf.saved_model.load(exported).signatures
+    signatures = python.signatures
     answers = []
     for request in requests:
         signature = signatures[request.signature]
