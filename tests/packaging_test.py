@@ -101,6 +101,8 @@ PRIVATE_NAMES = {
 }
 # Public methods of named tuples, in spite of their names.
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+# Strings that are no attributes: the end of an output's name.
+ENDINGS = {"_bytes"}
 
 
 def _private_names(tree):
@@ -109,10 +111,9 @@ def _private_names(tree):
     What it asks of `super()` somebody else makes.
     """
     used, made, inherited = set(), set(), set()
-    for node in ast.walk(tree):
-        if isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        ):
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    for node in _without_f_strings(tree):
+        if isinstance(node, functions | ast.ClassDef):
             made.add(node.name)
         elif isinstance(node, ast.Attribute):
             of_self = getattr(node.value, "id", None) == "self"
@@ -120,12 +121,20 @@ def _private_names(tree):
             (made if of_self and stored else used).add(node.attr)
             if ast.unparse(node.value) == "super()":
                 inherited.add(node.attr)
-        elif isinstance(node, ast.Call) and "attr" in ast.unparse(node.func):
-            texts = [getattr(one, "value", None) for one in node.args]
-            used |= {one for one in texts if isinstance(one, str)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if re.fullmatch(r"_[a-z]\w*", node.value):  # for getattr
+                used.add(node.value)
     foreign = (used - made) | inherited
     names = {name for name in foreign if re.match(r"_[^_]", name)}
-    return names - NAMED_TUPLES
+    return names - NAMED_TUPLES - ENDINGS
+
+
+def _without_f_strings(tree):
+    """Returns all nodes but the pieces of text in f-strings."""
+    nodes = list(ast.walk(tree))
+    strings = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    pieces = {id(value) for node in strings for value in node.values}
+    return [node for node in nodes if id(node) not in pieces]
 
 
 def test_only_listed_private_names_of_keras_are_used():

@@ -47,6 +47,9 @@ HTTP_STATUS = {
 }
 
 
+_MAX_LENGTH = 2000  # characters of a message, which may quote a request
+
+
 class ServingError(Exception):
     """What a client is told.
 
@@ -57,6 +60,8 @@ class ServingError(Exception):
     """
 
     def __init__(self, code: Code, message: str, http_status: int = 0):
+        if len(message) > _MAX_LENGTH:
+            message = f"{message[:_MAX_LENGTH]}…"
         super().__init__(message)
         self.code = code
         self.message = message

@@ -149,6 +149,12 @@ def test_a_value_that_does_not_fit_is_named(server, change):
     assert status == 400 and name in answer["error"]
 
 
+def test_an_error_is_short(server):
+    request = {"instances": [{"x" * 100_000: 1}]}
+    status, answer = predict(server, request)
+    assert status == 400 and len(answer["error"]) < 2100
+
+
 def test_columns_must_have_the_same_number_of_rows(server):
     columns = {"ids": [[1]], "scale": [1.0, 2.0], "negate": [True] * 3}
     status, answer = predict(
