@@ -108,7 +108,8 @@ class Generated(NamedTuple):
     Attributes:
         token_ids: `(batch, longest)` int32, right-padded with the
             end-of-text id. Of a row that a stop text ended, the tokens that
-            begin before it.
+            begin before it; of one that goes on, those that begin before what
+            may be one.
         lengths: `(batch,)` int32, the tokens of each completion.
         text_lengths: `(batch,)` int32, bytes of each completion's text: what
             the tokens spell goes on where a stop text begins within the last
@@ -117,7 +118,7 @@ class Generated(NamedTuple):
             end-of-text token (it is not part of the completion) or a stop
             text came, `max_new_tokens` were made, prompt and completion fill
             the model's `max_length`, or the policy's guard against
-            repetition stepped in.
+            repetition stepped in. `RUNNING` and `PAUSED` rows go on.
         prompt_truncated: `(batch,)` boolean, whether only the end of the
             prompt fitted.
         seeds: `(batch,)` int64, what the row's random numbers came from.
