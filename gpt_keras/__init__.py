@@ -1,17 +1,36 @@
-"""A GPT for Keras: from text to a served model."""
+"""A GPT for Keras: from text to a served model.
+
+The import registers with Keras what a saved model names. A process that only
+asks a server can do without: with GPT_KERAS_CLIENT_ONLY=1 in its environment,
+Keras is imported when the model is asked for, and not before.
+"""
 
 import os
 
-if os.environ.get("TF_USE_LEGACY_KERAS", "0").lower() in ("1", "true"):
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "0").lower() in ("1", "true")
+
+
+if _is_set("TF_USE_LEGACY_KERAS"):
     raise ImportError(
         "gpt_keras needs Keras 3, and TF_USE_LEGACY_KERAS selects Keras 2. "
         "Received: TF_USE_LEGACY_KERAS="
         f"{os.environ['TF_USE_LEGACY_KERAS']}. Unset it and start again."
     )
 
-# What a saved model names is found only once it is registered.
-import gpt_keras.training.optimizers  # noqa: E402, F401
 from gpt_keras.config import TrainConfig  # noqa: E402
-from gpt_keras.model import GPTModel  # noqa: E402
 
 __all__ = ["GPTModel", "TrainConfig"]
+
+if not _is_set("GPT_KERAS_CLIENT_ONLY"):
+    from gpt_keras.model import GPTModel
+
+
+def __getattr__(name: str):
+    """Returns the model's class where it was not imported before."""
+    if name != "GPTModel":
+        raise AttributeError(f"module 'gpt_keras' has no attribute {name!r}")
+    from gpt_keras.model import GPTModel
+
+    return GPTModel

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+# What a saved model names is found only once it is registered.
+import gpt_keras.training.optimizers  # noqa: F401
 from gpt_keras.layers.decoder_block import NORMS
 from gpt_keras.layers.decoder_block import DecoderBlock
 from gpt_keras.layers.decoder_block import check_option

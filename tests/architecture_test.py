@@ -28,8 +28,8 @@ MODEL = """
     layers.causal_self_attention layers.decoder_block layers.projection
     layers.lora training.loss training.chunked_loss training.microbatches
     training.gradients training.step_state training.exact_step
-    training.exact_trainer model weights.surgery training.schedules
-    training.adamw training.muon training.optimizers training.strategy
+    training.exact_trainer training.schedules training.adamw training.muon
+    training.optimizers model weights.surgery training.strategy
     training.checkpoint weights.architecture training.model_folder
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise
@@ -40,7 +40,8 @@ MODEL = """
     planning.plan planning.table planning.calibration weights.names
     weights.assignment weights.configuration weights.safetensors_header
     weights.safetensors weights.hugging_face_tensors weights.hugging_face
-    weights.openai weights.keras_hub generation.row_errors generation.settings
+    weights.openai weights.keras_hub generation.row_errors
+    generation.setting_values generation.settings
     generation.split_mix generation.watermark generation.redaction
     generation.refusal generation.policy generation.penalties
     generation.filters generation.sampling generation.byte_search
@@ -59,8 +60,20 @@ MODEL = """
     serving.raw_strings serving.row_header serving.row_state
     serving.continuation serving.signature serving.streaming_signatures
     serving.signatures serving.int8_matrix serving.quantization
-    serving.precision serving.export inspection.token_labels inspection.fonts
-    inspection.canvas inspection.places inspection.report
+    serving.precision serving.export serving.serving_errors
+    serving.server_messages serving.json_values serving.json_requests
+    serving.json_responses serving.http_messages serving.http_bodies
+    serving.http_server serving.serving_metrics serving.request_record
+    serving.admission serving.tensor_messages serving.servable
+    serving.batch_merging serving.batching_options serving.request_batching
+    serving.model_configuration serving.version_states serving.model_versions
+    serving.predictor serving.model_requests serving.rest_api serving.grpc_api
+    serving.server_config serving.local_server
+    serving.client_errors serving.client_retries serving.client_protocol
+    serving.client_inputs serving.client_rows serving.http_connections
+    serving.rest_transport serving.grpc_transport serving.model_connection
+    serving.client_stream serving.client inspection.token_labels
+    inspection.fonts inspection.canvas inspection.places inspection.report
     inspection.attention_pictures inspection.sheet
     inspection.prediction_pictures
 """.split()
@@ -72,7 +85,11 @@ CLI = """
     cli.run_comparison cli.measure_kills cli.inspection cli.evaluation_task
     cli.evaluate cli.transformers_program cli.process_memory
     cli.measure_conversion cli.measure_loading cli.measure_store cli.resize
-    cli.synthetic_batches cli.plan cli.measure_plan
+    cli.synthetic_batches cli.plan cli.measure_plan cli.serve
+    cli.client_flags cli.query_rows cli.query cli.conversation cli.chat_sources
+    cli.chat_session cli.chat cli.server_process cli.memory_samples
+    cli.load_requests cli.load_clients cli.upgrade_under_load
+    cli.measure_serving
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from gpt_keras.cli import chat
 from gpt_keras.cli import convert
 from gpt_keras.cli import detect_watermark
 from gpt_keras.cli import evaluate
@@ -24,16 +25,20 @@ from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_plan
+from gpt_keras.cli import measure_serving
 from gpt_keras.cli import measure_store
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import plan
 from gpt_keras.cli import prepare
 from gpt_keras.cli import program
+from gpt_keras.cli import query
 from gpt_keras.cli import resize
+from gpt_keras.cli import serve
 from gpt_keras.cli import train
 from gpt_keras.config import TrainConfig
 from gpt_keras.model import GPTModel
 from gpt_keras.recipes import RECIPES
+from gpt_keras.serving.server_config import ServerConfig
 from gpt_keras.serving.signature_table import MEANINGS
 from gpt_keras.serving.signature_table import signature_table
 from gpt_keras.serving.signatures import make_signatures
@@ -219,6 +224,10 @@ def _flags_of_tools():
             measure_store,
             prepare,
             resize,
+            serve,
+            query,
+            measure_serving,
+            chat,
         )
     }
     found["inspect"] = {*program.parse(_all_optional(inspection))}
@@ -266,6 +275,20 @@ def test_the_tables_of_flags_and_recipes_are_up_to_date():
     text = _text("docs/training.md")
     for table in (_recipes_table(), _flags_table()):
         assert table in text, f"docs/training.md should have\n\n{table}"
+
+
+def test_the_table_of_the_server_s_flags_is_up_to_date():
+    rows = ["| flag | default | what |", "|---|---|---|"]
+    for field in dataclasses.fields(ServerConfig):
+        cells = (
+            f"`--{field.name}`",
+            _value(field.default),
+            field.metadata["help"],
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    table = "\n".join(rows) + "\n"
+    text = _text("docs/local_server.md")
+    assert table in text, f"docs/local_server.md should have\n\n{table}"
 
 
 def test_the_signatures_are_those_of_the_export():

@@ -101,6 +101,8 @@ PRIVATE_NAMES = {
 }
 # Public methods of named tuples, in spite of their names.
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+# Strings that are no attributes: the end of an output's name.
+ENDINGS = {"_bytes"}
 
 
 def _private_names(tree):
@@ -109,8 +111,9 @@ def _private_names(tree):
     What it asks of `super()` somebody else makes.
     """
     used, made, inherited = set(), set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    for node in _without_f_strings(tree):
+        if isinstance(node, functions | ast.ClassDef):
             made.add(node.name)
         elif isinstance(node, ast.Attribute):
             of_self = getattr(node.value, "id", None) == "self"
@@ -123,7 +126,15 @@ def _private_names(tree):
                 used.add(node.value)
     foreign = (used - made) | inherited
     names = {name for name in foreign if re.match(r"_[^_]", name)}
-    return names - NAMED_TUPLES
+    return names - NAMED_TUPLES - ENDINGS
+
+
+def _without_f_strings(tree):
+    """Returns all nodes but the pieces of text in f-strings."""
+    nodes = list(ast.walk(tree))
+    strings = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    pieces = {id(value) for node in strings for value in node.values}
+    return [node for node in nodes if id(node) not in pieces]
 
 
 def test_only_listed_private_names_of_keras_are_used():
@@ -150,3 +161,13 @@ def test_legacy_keras_is_refused(value):
         "ImportError: gpt_keras needs Keras 3"
     )
     assert f"TF_USE_LEGACY_KERAS={value}." in result.stderr
+
+
+def test_the_import_registers_what_a_saved_model_names():
+    program = """
+import gpt_keras
+import keras
+for name in ("GPTModel", "MatrixAdamW", "Muon"):
+    assert keras.saving.get_registered_object(f"gpt_keras>{name}"), name
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -7,13 +7,13 @@ import re
 
 import pytest
 import yaml
-from google.protobuf import descriptor_pb2
-from google.protobuf import descriptor_pool
-from google.protobuf import message_factory
 from google.protobuf import text_format
-from google.protobuf import wrappers_pb2
-from tensorflow_serving.config import model_server_config_pb2
 
+from gpt_keras.serving.batching_options import BatchingOptions
+from gpt_keras.serving.model_configuration import read_configurations
+from gpt_keras.serving.server_messages import BatchingParameters
+from gpt_keras.serving.server_messages import ModelServerConfig
+from gpt_keras.serving.server_messages import MonitoringConfig
 from gpt_keras.serving.warm_up import BATCH_SIZES
 
 FOLDER = pathlib.Path(__file__).parents[1] / "saved_models"
@@ -24,31 +24,6 @@ FILES = {
 }
 NOT_RUN = ("docker-compose.yaml", "kubernetes.yaml")
 
-# Messages that the package of the server's API leaves out, as release 2.20 has
-# them in session_bundle_config.proto and monitoring_config.proto.
-_FIELD = descriptor_pb2.FieldDescriptorProto
-_WRAPPED = ".google.protobuf."
-MESSAGES = {
-    "BatchingParameters": [
-        ("max_batch_size", 1, f"{_WRAPPED}Int64Value"),
-        ("batch_timeout_micros", 2, f"{_WRAPPED}Int64Value"),
-        ("max_enqueued_batches", 3, f"{_WRAPPED}Int64Value"),
-        ("num_batch_threads", 4, f"{_WRAPPED}Int64Value"),
-        ("thread_pool_name", 5, f"{_WRAPPED}StringValue"),
-        ("allowed_batch_sizes", 6, _FIELD.TYPE_INT64),
-        ("pad_variable_length_inputs", 7, _FIELD.TYPE_BOOL),
-        ("enable_large_batch_splitting", 8, f"{_WRAPPED}BoolValue"),
-        ("max_execution_batch_size", 9, f"{_WRAPPED}Int64Value"),
-    ],
-    "PrometheusConfig": [
-        ("enable", 1, _FIELD.TYPE_BOOL),
-        ("path", 2, _FIELD.TYPE_STRING),
-    ],
-    "MonitoringConfig": [
-        ("prometheus_config", 1, ".gpt_keras.testing.PrometheusConfig"),
-    ],
-}
-REPEATED = ("allowed_batch_sizes",)
 # Flags of tensorflow_model_server 2.20, with what they may be set to here.
 FLAGS = {
     "model_config_file": r"/config/models\.config",
@@ -66,44 +41,14 @@ FLAGS = {
 }
 
 
-def _message(name):
-    """Returns an empty message of one of `MESSAGES`."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="gpt_keras/testing.proto",
-        package="gpt_keras.testing",
-        syntax="proto3",
-        dependency=[wrappers_pb2.DESCRIPTOR.name],
-    )
-    for message, fields in MESSAGES.items():
-        added = file.message_type.add(name=message)
-        for field, number, kind in fields:
-            of_message = isinstance(kind, str)
-            added.field.add(
-                name=field,
-                number=number,
-                type=_FIELD.TYPE_MESSAGE if of_message else kind,
-                type_name=kind if of_message else None,
-                label=_FIELD.LABEL_REPEATED
-                if field in REPEATED
-                else _FIELD.LABEL_OPTIONAL,
-            )
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    descriptor = pool.FindMessageTypeByName(f"gpt_keras.testing.{name}")
-    return message_factory.GetMessageClass(descriptor)()
-
-
 def _batching():
     text = FILES["batching_parameters.txt"]
-    return text_format.Parse(text, _message("BatchingParameters"))
+    return text_format.Parse(text, BatchingParameters())
 
 
 def _model():
     """Returns the one model of models.config."""
-    config = text_format.Parse(
-        FILES["models.config"], model_server_config_pb2.ModelServerConfig()
-    )
+    config = text_format.Parse(FILES["models.config"], ModelServerConfig())
     (model,) = config.model_config_list.config
     return model
 
@@ -152,6 +97,14 @@ def test_the_quickstart_exports_the_model():
     assert f"saved_models/{name}\n" in script.read_text(encoding="utf-8")
 
 
+def test_the_local_server_reads_them_too():
+    options = BatchingOptions.from_message(_batching())
+    assert options.max_batch_size == options.largest_batch == 32
+    config = text_format.Parse(FILES["models.config"], ModelServerConfig())
+    model = read_configurations(config)["quickstart"]
+    assert model.specific == (1,) and model.labels == {"stable": 1}
+
+
 def test_batching_keeps_the_rules_of_the_server():
     batching = _batching()
     # A request without rows would end the server.
@@ -170,7 +123,7 @@ def test_an_unknown_field_is_seen():
 
 def test_metrics_are_on():
     text = FILES["monitoring.config"]
-    config = text_format.Parse(text, _message("MonitoringConfig"))
+    config = text_format.Parse(text, MonitoringConfig())
     assert config.prometheus_config.enable
     path = config.prometheus_config.path
     template = _objects()["Deployment"]["spec"]["template"]

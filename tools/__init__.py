@@ -8,6 +8,9 @@ import contextlib
 import os
 import sys
 
+# What by REST does without TensorFlow, and then starts at once.
+_CLIENTS = {"tools.chat", "tools.query"}
+
 
 @contextlib.contextmanager
 def _quiet_stderr():
@@ -24,8 +27,19 @@ def _quiet_stderr():
         os.close(nowhere)
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _quiet_stderr():
-    import tensorflow as tf
+def _needs_tensorflow(arguments) -> bool:
+    """Returns whether a program for these arguments is more than a client."""
+    is_heavy = any(
+        one.startswith("--model_dir")
+        or (one.startswith("--server=") and "://" not in one)
+        for one in arguments
+    )
+    return is_heavy or not _CLIENTS & {*arguments}
 
-    tf.config.list_physical_devices()
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if _needs_tensorflow(sys.orig_argv):
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()

@@ -2,8 +2,8 @@
 
 from absl import flags
 
-from gpt_keras.generation.settings import SETTINGS
-from gpt_keras.generation.settings import TEXTS
+from gpt_keras.generation.setting_values import DEFAULTS
+from gpt_keras.generation.setting_values import TEXTS
 
 _HELP = {
     "max_new_tokens": "The most tokens to write.",
@@ -32,9 +32,8 @@ _DEFINE = {
 
 def define_flags(values) -> None:
     """Defines one flag for each setting."""
-    for name, setting in SETTINGS.items():
-        define = _DEFINE[type(setting.default)]
-        default = setting.default
+    for name, default in DEFAULTS.items():
+        define = _DEFINE[type(default)]
         if name in TEXTS:
             define, default = flags.DEFINE_multi_string, []
         define(name, default, _HELP[name], flag_values=values)
@@ -42,4 +41,4 @@ def define_flags(values) -> None:
 
 def settings(values) -> dict:
     """Returns the settings for `TextGenerator.generate`."""
-    return {name: values[name].value for name in SETTINGS}
+    return {name: values[name].value for name in DEFAULTS}

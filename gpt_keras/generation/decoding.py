@@ -6,19 +6,27 @@ runs eagerly, in a `tf.function` and in an exported signature.
 
 import tensorflow as tf
 
+from gpt_keras.generation.cache_rows import with_positions
+from gpt_keras.generation.columns import cut_columns
+from gpt_keras.generation.columns import join_columns
 from gpt_keras.generation.decoding_state import LENGTH
 from gpt_keras.generation.decoding_state import MAX_LENGTH
+from gpt_keras.generation.decoding_state import PAUSED
 from gpt_keras.generation.decoding_state import REPETITION
 from gpt_keras.generation.decoding_state import RUNNING
 from gpt_keras.generation.decoding_state import STOP
+from gpt_keras.generation.decoding_state import Context
 from gpt_keras.generation.decoding_state import DecodingState
 from gpt_keras.generation.decoding_state import Details
 from gpt_keras.generation.decoding_state import Generated
+from gpt_keras.generation.decoding_state import Written
+from gpt_keras.generation.decoding_state import has_more
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.repetition_guard import count_repeats
 from gpt_keras.generation.repetition_guard import is_repeated
 from gpt_keras.generation.repetition_guard import no_repeats
+from gpt_keras.generation.repetition_guard import repeats_of
 from gpt_keras.generation.sampling import TOP_TOKENS
 from gpt_keras.generation.sampling import SamplingContext
 from gpt_keras.generation.sampling import sample
@@ -55,6 +63,7 @@ class Decoder:
         _check_fit(model, tokenizer)
         self.model = model
         self.max_length = model.max_length
+        self._rolled_window = (model.max_length + 1) // 2
         self.end_of_text_id = tokenizer.end_of_text_id
         self.vocab_size = tokenizer.vocab_size
         self._texts = TextRules(tokenizer, policy.banned)
@@ -80,45 +89,136 @@ class Decoder:
         return self.result(self.advance(state, settings))
 
     def start(
-        self, prompt_ids, prompt_lengths, settings: GenerationSettings
+        self,
+        prompt_ids,
+        prompt_lengths,
+        settings: GenerationSettings,
+        written: Written | None = None,
+        steps=None,
     ) -> DecodingState:
-        """Reads the prompts and draws the first token of every row.
+        """Reads the prompts and draws the next token of every row.
 
         Seeds have been drawn before.
+
+        Args:
+            prompt_ids: `(batch, length)` int32, right-padded with anything.
+            prompt_lengths: `(batch,)` int32.
+            settings: Tensors `(batch,)`.
+            written: What the rows go on from; None for nothing.
+            steps: `(batch,)` int32, the most tokens that each row gets before
+                it pauses; 0 or None for all.
+
+        Returns:
+            `DecodingState`.
         """
-        kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
-        context_ids = self._cut(
-            prompt_ids, prompt_lengths - kept, kept, self.end_of_text_id
+        context = self._context(prompt_ids, prompt_lengths)
+        state = self._opened(context, settings, written, steps)
+        window_ids = state.token_ids[:, : tf.shape(context.token_ids)[1]]
+        if written is not None:
+            state = self._rolled(state)
+            window_ids = self._window(state, state.window_lengths)
+        hidden, cache = self._read(
+            window_ids, state.window_lengths, self._cache_size(state.token_ids)
         )
-        lengths = tf.maximum(kept, 1)  # an empty prompt is one end of text
+        last = tf.gather(hidden, state.window_lengths - 1, batch_dims=1)
+        return self._append(state._replace(cache=cache), last, settings)
+
+    def resume(
+        self,
+        context: Context,
+        written: Written,
+        cache,
+        settings: GenerationSettings,
+        steps,
+    ) -> DecodingState:
+        """Returns rows that go on with the cache that they had.
+
+        Args:
+            context: What the model was given.
+            written: What followed, at least one token in a row that goes on.
+            cache: Of all tokens of each row's window but the last, see
+                `window_lengths`; with any number of positions.
+            settings: Tensors `(batch,)`.
+            steps: As for `start`.
+
+        Returns:
+            `DecodingState`.
+        """
+        state = self._opened(context, settings, written, steps)
+        size = self._cache_size(state.token_ids)
+        return state._replace(cache=with_positions(cache, size))
+
+    def window_lengths(self, context_lengths, counts):
+        """Returns how many of a row's tokens the model sees.
+
+        Args:
+            context_lengths: `(batch,)` int32.
+            counts: `(batch,)` int32, the tokens written since.
+
+        Returns:
+            `(batch,)` int32, at most `max_length`, which rows that roll reach
+            again and again.
+        """
+        lengths = context_lengths + counts
+        window = self._rolled_window
+        beyond = lengths - self.max_length - 1
+        again = window + 1 + tf.math.floormod(beyond, self.max_length - window)
+        return tf.where(beyond < 0, lengths, again)
+
+    def _context(self, prompt_ids, prompt_lengths):
+        kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
+        return Context(
+            token_ids=cut_columns(
+                prompt_ids, prompt_lengths - kept, kept, self.end_of_text_id
+            ),
+            lengths=tf.maximum(kept, 1),  # an empty prompt is one end of text
+            prompt_lengths=prompt_lengths,
+        )
+
+    def _opened(self, context, settings, written, steps):
+        """Returns the state of rows whose cache is still to come."""
+        if written is None:
+            token_ids, lengths = context.token_ids, context.lengths
+            counts = tf.zeros_like(lengths)
+        else:
+            counts = written.lengths
+            lengths = context.lengths + counts
+            token_ids = join_columns(
+                context.token_ids,
+                context.lengths,
+                written.token_ids,
+                counts,
+                self.end_of_text_id,
+            )
         is_rolling = settings.overflow == "roll"
-        room = self._room(lengths, settings.max_new_tokens, is_rolling)
+        left = settings.max_new_tokens - counts
+        if steps is not None:
+            left = tf.where(steps > 0, tf.minimum(steps, left), left)
         token_ids = tf.pad(
-            context_ids,
-            [[0, 0], [0, room]],
+            token_ids,
+            [[0, 0], [0, self._room(lengths, left, is_rolling)]],
             constant_values=self.end_of_text_id,
         )
-        hidden, cache = self._read(
-            context_ids, lengths, self._cache_size(token_ids)
-        )
-        state = DecodingState(
-            cache=cache,
+        return DecodingState(
+            cache=(),
             token_ids=token_ids,
             lengths=lengths,
-            context_lengths=lengths,
-            prompt_lengths=prompt_lengths,
-            window_lengths=lengths,
-            finish_reasons=tf.where(
-                settings.max_new_tokens > 0, RUNNING, LENGTH
-            ),
+            context_lengths=context.lengths,
+            prompt_lengths=context.prompt_lengths,
+            window_lengths=self.window_lengths(context.lengths, counts),
+            finish_reasons=tf.where(left > 0, RUNNING, LENGTH),
+            pause_lengths=counts + left,
             is_rolling=is_rolling,
             seeds=settings.seed,
-            texts=self._texts.start(settings, context_ids, lengths),
-            repeats=no_repeats(tf.shape(lengths)[0], bool(self._guard)),
-            details=self._no_details(token_ids),
+            texts=self._texts.start(settings, token_ids, lengths, written),
+            repeats=self._repeats(written, lengths),
+            details=self._details_before(written, context, token_ids),
         )
-        last = tf.gather(hidden, lengths - 1, batch_dims=1)
-        return self._append(state, last, settings)
+
+    def _repeats(self, written, lengths):
+        if written is None or not self._guard:
+            return no_repeats(tf.shape(lengths)[0], bool(self._guard))
+        return repeats_of(written.token_ids, written.lengths)
 
     def advance(
         self,
@@ -138,23 +238,24 @@ class Decoder:
         """Returns what the rows have got so far."""
         starts = state.context_lengths
         counts = state.lengths - starts
-        token_ids = self._cut(
+        token_ids = cut_columns(
             state.token_ids, starts, counts, self.end_of_text_id
         )
-        counts = self._texts.count_tokens(state.texts, token_ids, counts)
+        is_running = has_more(state.finish_reasons)
+        counts = self._texts.count_tokens(
+            state.texts, token_ids, counts, is_running
+        )
         return Generated(
-            token_ids=self._cut(
+            token_ids=cut_columns(
                 token_ids, tf.zeros_like(counts), counts, self.end_of_text_id
             ),
             lengths=counts,
-            text_lengths=self._texts.text_lengths(
-                state.texts, state.finish_reasons == RUNNING
-            ),
+            text_lengths=self._texts.text_lengths(state.texts, is_running),
             finish_reasons=state.finish_reasons,
             prompt_truncated=state.prompt_lengths >= self.max_length,
             seeds=state.seeds,
             details=tf.nest.map_structure(
-                lambda values: self._cut(values, starts, counts, 0),
+                lambda values: cut_columns(values, starts, counts, 0),
                 state.details,
             ),
         )
@@ -224,7 +325,8 @@ class Decoder:
         counts = state.lengths - state.context_lengths
         is_full = state.window_lengths >= self.max_length
         is_full &= ~state.is_rolling
-        reasons = tf.where(is_full, MAX_LENGTH, RUNNING)
+        reasons = tf.where(counts >= state.pause_lengths, PAUSED, RUNNING)
+        reasons = tf.where(is_full, MAX_LENGTH, reasons)
         reasons = tf.where(counts >= settings.max_new_tokens, LENGTH, reasons)
         if self._guard:
             is_looping = is_repeated(state.repeats, self._guard)
@@ -248,18 +350,50 @@ class Decoder:
             top_logprobs=tf.zeros(top),
         )
 
+    def _details_before(self, written, context, token_ids):
+        """Returns what is known of the tokens that were written before."""
+        details = self._no_details(token_ids)
+        if written is None or not self._with_details:
+            return details
+        starts = context.lengths + written.sent_tokens
+        counts = written.lengths - written.sent_tokens
+        bits = details.to_bits()
+        bits = join_columns(bits, starts, written.held, counts, 0)
+        # As wide as `token_ids`, in every batch.
+        missing = tf.shape(token_ids)[1] - tf.shape(bits)[1]
+        bits = tf.pad(bits, [[0, 0], [0, missing], [0, 0]])
+        bits = tf.ensure_shape(bits, [None, None, details.to_bits().shape[-1]])
+        return Details.from_bits(bits)
+
+    def _rolled(self, state):
+        """Returns rows whose window was full with the newer half of it."""
+        is_full = state.window_lengths >= self.max_length
+        window_lengths = tf.where(
+            is_full, self._rolled_window, state.window_lengths
+        )
+        return state._replace(window_lengths=window_lengths)
+
+    def _window(self, state, counts):
+        """Returns the first `counts` tokens of each row's window."""
+        return cut_columns(
+            state.token_ids,
+            state.lengths - state.window_lengths,
+            counts,
+            self.end_of_text_id,
+        )
+
     def _roll(self, state):
         """Reads the newer half of the rows whose window is full again."""
         is_full = state.window_lengths >= self.max_length
         is_full &= state.finish_reasons == RUNNING
-        window = (self.max_length + 1) // 2
+        window = self._rolled_window
 
         def read_again():
             rows = tf.where(is_full)[:, 0]
             # All of the window but the last token: the next step reads that.
             counts = tf.fill(tf.shape(rows), window - 1)
             starts = tf.gather(state.lengths, rows) - window
-            token_ids = self._cut(
+            token_ids = cut_columns(
                 tf.gather(state.token_ids, rows),
                 starts,
                 counts,
@@ -291,34 +425,15 @@ class Decoder:
             mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]),
         )
 
-    def _room(self, lengths, max_new_tokens, is_rolling):
+    def _room(self, lengths, left, is_rolling):
         """Returns how many tokens the rows can get at most, a scalar."""
         counts = tf.where(
-            is_rolling,
-            max_new_tokens,
-            tf.minimum(max_new_tokens, self.max_length - lengths),
+            is_rolling, left, tf.minimum(left, self.max_length - lengths)
         )
         return tf.maximum(tf.reduce_max(counts), 0)
 
     def _cache_size(self, token_ids):
         return tf.minimum(tf.shape(token_ids)[1], self.max_length)
-
-    def _cut(self, values, starts, counts, padding):
-        """Returns `counts` columns from `starts` on, right-padded.
-
-        At least one column: `(batch, max(counts, 1), …)`.
-        """
-        rest = [[0, 0]] * (values.ndim - 2)
-        values = tf.pad(
-            values, [[0, 0], [0, 1], *rest], constant_values=padding
-        )
-        offsets = tf.range(tf.maximum(tf.reduce_max(counts), 1))[None]
-        columns = tf.where(
-            offsets < counts[:, None],
-            starts[:, None] + offsets,
-            tf.shape(values)[1] - 1,
-        )
-        return tf.gather(values, columns, batch_dims=1)
 
 
 def with_drawn_seeds(settings: GenerationSettings) -> GenerationSettings:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gpt_keras.generation.redaction import check_kinds
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.watermark import Watermark
 
 REFUSAL_TEXT = "Sorry, this can't be answered."

@@ -38,6 +38,28 @@ def count_repeats(state, drawn, is_added) -> tf.Tensor:
     return tf.where(is_added[:, None], counted, state.repeats)
 
 
+def repeats_of(token_ids, lengths) -> tf.Tensor:
+    """Counts for rows that were written before what `count_repeats` counts.
+
+    Args:
+        token_ids: `(batch, length)` int32, completions.
+        lengths: `(batch,)` int32, the tokens of each.
+
+    Returns:
+        `(batch, LONGEST_SPAN)` int32.
+    """
+    spans = tf.range(1, LONGEST_SPAN + 1)[:, None]
+    backwards = tf.reverse_sequence(token_ids, lengths, seq_axis=1)
+    places = tf.range(tf.shape(token_ids)[1])[None] + spans
+    before = tf.gather(
+        tf.pad(backwards, [[0, 0], [0, LONGEST_SPAN]]), places, axis=1
+    )
+    is_equal = before == backwards[:, None]
+    is_equal &= places < lengths[:, None, None]
+    run = tf.math.cumprod(tf.cast(is_equal, tf.int32), -1)
+    return tf.reduce_sum(run, -1)
+
+
 def is_repeated(repeats, times: int) -> tf.Tensor:
     """Says of each row whether it ends in one span, `times` in a row.
 

@@ -5,7 +5,6 @@ different settings share a batch and a changed value never retraces a graph.
 """
 
 from collections.abc import Callable
-from collections.abc import Iterable
 from typing import Any
 from typing import NamedTuple
 
@@ -14,9 +13,13 @@ import tensorflow as tf
 
 from gpt_keras.generation.row_errors import no_errors
 from gpt_keras.generation.row_errors import with_error
+from gpt_keras.generation.setting_values import DEFAULTS
+from gpt_keras.generation.setting_values import SEPARATOR
+from gpt_keras.generation.setting_values import TEXTS
+from gpt_keras.generation.setting_values import check_names
+from gpt_keras.generation.setting_values import join_texts
 
 OVERFLOWS = ("stop", "roll")
-SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
 MAX_STRINGS = 32  # in one row's `stop` or `banned`
 MAX_STRING_BYTES = 128  # of each
 # Of drawn seeds: JSON clients that read doubles get them back whole.
@@ -74,80 +77,77 @@ class Setting(NamedTuple):
     """What one setting may be; `is_valid` takes arrays and tensors."""
 
     dtype: tf.DType
-    default: Any
     is_valid: Callable[[Any], Any]
     rule: str
+    default: Any = None
 
 
 _INT_MAX = 2**31 - 1
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
-def _count(default: int) -> Setting:
+def _count() -> Setting:
     return Setting(
         tf.int32,
-        default,
         lambda x: (x >= 0) & (x <= _INT_MAX),
         "an integer from 0 to 2**31 - 1",
     )
 
 
-def _number(default, is_valid, rule) -> Setting:
-    return Setting(tf.float32, default, is_valid, f"a number {rule}")
+def _number(is_valid, rule) -> Setting:
+    return Setting(tf.float32, is_valid, f"a number {rule}")
 
 
 def _penalty() -> Setting:
-    return _number(0.0, lambda x: abs(x) <= _FLOAT_MAX, "that is finite")
+    return _number(lambda x: abs(x) <= _FLOAT_MAX, "that is finite")
 
 
 def _texts() -> Setting:
     rule = (
         f"at most {MAX_STRINGS} texts of at most {MAX_STRING_BYTES} bytes each"
     )
-    return Setting(tf.string, "", _are_short, rule)
+    return Setting(tf.string, _are_short, rule)
 
 
-_MAX_JOINED_BYTES = MAX_STRINGS * (MAX_STRING_BYTES + len(SEPARATOR))
+MAX_JOINED_BYTES = MAX_STRINGS * (MAX_STRING_BYTES + len(SEPARATOR))
 
 
 def _are_short(joined):
     """Returns which rows hold few and short enough texts."""
     total = tf.strings.length(joined)
     # What is far too long is not even split.
-    joined = tf.where(total <= _MAX_JOINED_BYTES, joined, "")
+    joined = tf.where(total <= MAX_JOINED_BYTES, joined, "")
     texts = tf.strings.split(joined, SEPARATOR)
     lengths = tf.strings.length(texts)
     longest = tf.reduce_max(lengths, -1)  # the least int32 without any
     counts = tf.reduce_sum(tf.cast(lengths > 0, tf.int32), -1)
     return (
-        (total <= _MAX_JOINED_BYTES)
+        (total <= MAX_JOINED_BYTES)
         & (longest <= MAX_STRING_BYTES)
         & (counts <= MAX_STRINGS)
     )
 
 
-SETTINGS = {
-    "max_new_tokens": _count(100),
+_RULES = {
+    "max_new_tokens": _count(),
     "temperature": _number(
-        1.0, lambda x: (x >= 0) & (x <= _FLOAT_MAX), "that is finite and >= 0"
+        lambda x: (x >= 0) & (x <= _FLOAT_MAX), "that is finite and >= 0"
     ),
-    "top_k": _count(0),
-    "top_p": _number(1.0, lambda x: (x > 0) & (x <= 1), "in (0, 1]"),
-    "min_p": _number(0.0, lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
+    "top_k": _count(),
+    "top_p": _number(lambda x: (x > 0) & (x <= 1), "in (0, 1]"),
+    "min_p": _number(lambda x: (x >= 0) & (x <= 1), "in [0, 1]"),
     "repetition_penalty": _number(
-        1.0, lambda x: (x > 0) & (x <= _FLOAT_MAX), "that is finite and > 0"
+        lambda x: (x > 0) & (x <= _FLOAT_MAX), "that is finite and > 0"
     ),
     "frequency_penalty": _penalty(),
     "presence_penalty": _penalty(),
     "no_repeat_ngram": Setting(
         tf.int32,
-        0,
         lambda x: (x >= 0) & (x <= MAX_NGRAM),
         f"an integer from 0 to {MAX_NGRAM}",
     ),
     "seed": Setting(
         tf.int64,
-        0,
         lambda x: (x >= -1) & (x <= 2**63 - 1),
         "an integer from -1 to 2**63 - 1",
     ),
@@ -155,12 +155,14 @@ SETTINGS = {
     "banned": _texts(),
     "overflow": Setting(
         tf.string,
-        "stop",
         lambda x: (x == "stop") | (x == "roll"),
         f"one of {OVERFLOWS}",
     ),
 }
-TEXTS = ("stop", "banned")  # settings of several texts in a row
+SETTINGS = {
+    name: _RULES[name]._replace(default=default)
+    for name, default in DEFAULTS.items()
+}
 
 SETTINGS_SPEC = GenerationSettings(
     **{
@@ -193,11 +195,7 @@ def make_settings(batch_size: int, **values) -> GenerationSettings:
     >>> make_settings(2, temperature=[0.0, 0.8]).temperature
     array([0. , 0.8], dtype=float32)
     """
-    unknown = sorted(set(values) - set(SETTINGS))
-    if unknown:
-        raise ValueError(
-            f"A setting must be one of {list(SETTINGS)}. Received: {unknown}"
-        )
+    check_names(values)
     return GenerationSettings(
         **{
             name: _per_row(name, values.get(name, setting.default), batch_size)
@@ -232,7 +230,7 @@ def _per_row(name: str, value, batch_size: int) -> np.ndarray:
     setting = SETTINGS[name]
     received = value
     if name in TEXTS:
-        value = _join(name, value)
+        value = join_texts(name, value)
     array = np.asarray(value)
     if array.shape not in ((), (batch_size,)):
         raise ValueError(
@@ -254,19 +252,3 @@ _DTYPE_KINDS = {int: "iu", float: "iuf", str: "U"}
 def _has_kind(array: np.ndarray, setting: Setting) -> bool:
     kinds = _DTYPE_KINDS[type(setting.default)]
     return array.size == 0 or array.dtype.kind in kinds
-
-
-def _join(name: str, texts):
-    """Joins what the user gave as texts, for all rows or for each."""
-    if isinstance(texts, str):
-        return _join(name, [texts])
-    if not isinstance(texts, Iterable):
-        raise ValueError(f"`{name}` must be texts. Received: {name}={texts!r}")
-    if any(not isinstance(text, str) for text in texts):
-        return [_join(name, row) for row in texts]
-    if any(SEPARATOR in text for text in texts):
-        raise ValueError(
-            f"`{name}` must be texts without U+001F. Received: "
-            f"{name}={list(texts)!r}"
-        )
-    return SEPARATOR.join(texts)

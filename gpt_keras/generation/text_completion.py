@@ -14,6 +14,10 @@ from gpt_keras.generation.decoding import with_drawn_seeds
 from gpt_keras.generation.decoding_state import FINISH_REASONS
 from gpt_keras.generation.decoding_state import INVALID
 from gpt_keras.generation.decoding_state import REFUSED
+from gpt_keras.generation.decoding_state import Completions
+from gpt_keras.generation.decoding_state import Context
+from gpt_keras.generation.decoding_state import Written
+from gpt_keras.generation.decoding_state import has_more
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.redaction import redact
@@ -23,6 +27,8 @@ from gpt_keras.generation.row_errors import with_length_error
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import check_settings
+from gpt_keras.generation.text_pieces import Piece
+from gpt_keras.generation.text_pieces import cut_piece
 
 
 class CompletionState(NamedTuple):
@@ -34,42 +40,17 @@ class CompletionState(NamedTuple):
             and no tokens to make.
         is_refused: `(batch,)` boolean, whether the prompt is.
         errors: `(batch,)` strings, empty where there is none.
+        sent_bytes: `(batch,)` int32, bytes of the completion that earlier
+            calls gave.
+        sent_tokens: `(batch,)` int32, tokens that they gave.
     """
 
     decoding: Any
     settings: Any
     is_refused: Any
     errors: Any
-
-
-class Completions(NamedTuple):
-    """Completions of a batch of prompts.
-
-    Attributes:
-        completions: `(batch,)` strings without their prompts, valid UTF-8:
-            what isn't became U+FFFD.
-        completions_bytes: `(batch,)` strings, the bytes as they were made.
-        token_ids: `(batch, longest)` int32, right-padded; none of a row that
-            the policy redacted or refused.
-        lengths: `(batch,)` int32, tokens in each row of `token_ids`.
-        details: `Details`, or `()`.
-        finish_reasons: `(batch,)` strings of `FINISH_REASONS`.
-        prompt_truncated: `(batch,)` boolean, whether only the end of the
-            prompt fitted into the model.
-        seeds: `(batch,)` int64, which give the same completion again.
-        errors: `(batch,)` strings: of a row that is invalid, the rule and
-            what came; empty for the others.
-    """
-
-    completions: Any
-    completions_bytes: Any
-    token_ids: Any
-    lengths: Any
-    details: Any
-    finish_reasons: Any
-    prompt_truncated: Any
-    seeds: Any
-    errors: Any
+    sent_bytes: Any
+    sent_tokens: Any
 
 
 class TextCompleter:
@@ -93,6 +74,7 @@ class TextCompleter:
         self._tokenizer = tokenizer
         self._policy = policy
         self._decoder = Decoder(model, tokenizer, policy, details)
+        self.window_lengths = self._decoder.window_lengths
 
     def complete(self, prompts, settings: GenerationSettings) -> Completions:
         """Completes prompts.
@@ -107,27 +89,76 @@ class TextCompleter:
         settings = with_drawn_seeds(settings)
         return self.result(self.advance(self.start(prompts, settings)))
 
-    def start(self, prompts, settings: GenerationSettings) -> CompletionState:
-        """Judges every row, reads the prompts and draws the first tokens.
+    def start(
+        self,
+        prompts,
+        settings: GenerationSettings,
+        written: Written | None = None,
+        steps=None,
+        errors=None,
+    ) -> CompletionState:
+        """Judges every row, reads the prompts and draws the next tokens.
 
         Seeds have been drawn before.
+
+        Args:
+            prompts: Strings `(batch,)`.
+            settings: Tensors `(batch,)`.
+            written: What the rows go on from; None for nothing.
+            steps: `(batch,)` int32, the most tokens that each row gets before
+                it pauses, 0 for all; None for all.
+            errors: `(batch,)` strings, of rows that are invalid already.
+
+        Returns:
+            `CompletionState`.
         """
-        errors = self._errors(prompts, settings)
+        errors = self._errors(settings, steps, errors)
+        errors = with_length_error(
+            errors, "prompts", prompts, self._policy.max_prompt_bytes
+        )
         is_valid = errors == ""
         prompts = tf.where(is_valid, prompts, "")
         is_refused = find_refused(prompts, self._policy.refuse)
         settings = _settle(settings, is_valid, is_refused)
         token_ids = self._tokenizer.tokenize(prompts)
-        return CompletionState(
-            decoding=self._decoder.start(
-                token_ids.to_tensor(),
-                tf.cast(token_ids.row_lengths(), tf.int32),
-                settings,
-            ),
-            settings=settings,
-            is_refused=is_refused,
-            errors=errors,
+        lengths = tf.cast(token_ids.row_lengths(), tf.int32)
+        written = _settle_written(written, is_valid)
+        decoding = self._decoder.start(
+            token_ids.to_tensor(), lengths, settings, written, steps
         )
+        return _begun(decoding, settings, is_refused, errors, written)
+
+    def resume(
+        self,
+        context: Context,
+        written: Written,
+        cache,
+        settings: GenerationSettings,
+        steps,
+        errors,
+    ) -> CompletionState:
+        """Judges every row and goes on with the cache that it had.
+
+        Args:
+            context: What the model was given of the prompts.
+            written: What the rows go on from.
+            cache: As for `Decoder.resume`.
+            settings: Tensors `(batch,)`.
+            steps: As for `start`.
+            errors: As for `start`.
+
+        Returns:
+            `CompletionState`.
+        """
+        errors = self._errors(settings, steps, errors)
+        is_valid = errors == ""
+        is_refused = tf.zeros_like(is_valid)  # such a row has ended
+        settings = _settle(settings, is_valid, is_refused)
+        written = _settle_written(written, is_valid)
+        decoding = self._decoder.resume(
+            context, written, cache, settings, steps
+        )
+        return _begun(decoding, settings, is_refused, errors, written)
 
     def advance(
         self, state: CompletionState, max_steps: int | None = None
@@ -170,17 +201,54 @@ class TextCompleter:
             errors=state.errors,
         )
 
-    def _errors(self, prompts, settings):
+    def piece(self, state: CompletionState) -> Piece:
+        """Returns what the call that made the state adds to the rows."""
+        return cut_piece(
+            self.result(state),
+            has_more(state.decoding.finish_reasons),
+            state.sent_bytes,
+            state.sent_tokens,
+            self._policy.hides_tokens,
+            self._tokenizer.end_of_text_id,
+        )
+
+    def _errors(self, settings, steps, errors):
         """Returns of each row the first rule that it breaks, or nothing."""
-        errors = check_settings(settings)
+        broken = check_settings(settings)
         limit = self._policy.max_new_tokens
         if limit is not None:
             asked = settings.max_new_tokens
             rule = f"`max_new_tokens` must be at most {limit}"
-            errors = with_error(errors, asked <= limit, rule, asked)
-        return with_length_error(
-            errors, "prompts", prompts, self._policy.max_prompt_bytes
-        )
+            broken = with_error(broken, asked <= limit, rule, asked)
+        if steps is not None:
+            rule = "`steps` must be an integer from 0 to 2**31 - 1"
+            broken = with_error(broken, steps >= 0, rule, steps)
+        if errors is not None:
+            broken = tf.where(errors == "", broken, errors)
+        return broken
+
+
+def _begun(decoding, settings, is_refused, errors, written):
+    none = tf.zeros_like(decoding.lengths)
+    return CompletionState(
+        decoding=decoding,
+        settings=settings,
+        is_refused=is_refused,
+        errors=errors,
+        sent_bytes=none if written is None else written.sent_bytes,
+        sent_tokens=none if written is None else written.sent_tokens,
+    )
+
+
+def _settle_written(written, is_valid):
+    """Takes from rows that get no text what they had written."""
+    if written is None:
+        return None
+    return written._replace(
+        lengths=tf.where(is_valid, written.lengths, 0),
+        sent_bytes=tf.where(is_valid, written.sent_bytes, 0),
+        sent_tokens=tf.where(is_valid, written.sent_tokens, 0),
+    )
 
 
 def _settle(settings: GenerationSettings, is_valid, is_refused):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.text_matching import banned_tokens
 from gpt_keras.generation.text_matching import find_banned
@@ -54,28 +54,41 @@ class TextRules:
         self._banned = "".join(SEPARATOR + text for text in banned)
 
     def start(
-        self, settings: GenerationSettings, context_ids, lengths
+        self, settings: GenerationSettings, token_ids, lengths, written=None
     ) -> TextState:
-        """Returns the state of rows that have written nothing yet.
+        """Returns the state of rows that go on.
 
         Args:
             settings: Tensors `(batch,)`.
-            context_ids: `(batch, length)` int32: a banned text that begins
-                there is not completed.
-            lengths: `(batch,)` int32, the tokens of each context.
+            token_ids: `(batch, length)` int32, what stands before: a banned
+                text that begins there is not completed.
+            lengths: `(batch,)` int32, the tokens of each row.
+            written: `Written`, which of them are of the completion; None for
+                none.
         """
         stop = parse_patterns(settings.stop)
         banned = parse_patterns(settings.banned + self._banned)
+        stop_progress = no_progress(stop)
+        text_lengths = tf.zeros_like(lengths)
+        if written is not None:
+            stop_progress = read_tokens(
+                self._table, stop, written.token_ids, written.lengths
+            )
+            sizes = self._table.sizes_of(written.token_ids)
+            is_written = tf.sequence_mask(
+                written.lengths, tf.shape(sizes)[1], tf.int32
+            )
+            text_lengths = tf.reduce_sum(sizes * is_written, -1)
         return TextState(
             stop=stop,
-            stop_progress=no_progress(stop),
+            stop_progress=stop_progress,
             banned=banned,
             banned_progress=read_tokens(
-                self._table, banned, context_ids, lengths
+                self._table, banned, token_ids, lengths
             ),
             banned_places=find_banned(self._table, banned),
             is_stopped=tf.zeros_like(lengths, bool),
-            text_lengths=tf.zeros_like(lengths),
+            text_lengths=text_lengths,
         )
 
     def read(self, state: TextState, token_ids, is_added) -> TextState:
@@ -123,17 +136,19 @@ class TextRules:
         held = tf.maximum(held, 0)  # of no stop texts it is the least int32
         return state.text_lengths - tf.where(is_running, held, 0)
 
-    def count_tokens(self, state: TextState, token_ids, counts):
+    def count_tokens(self, state: TextState, token_ids, counts, is_running):
         """Returns how many of the tokens begin before the text's end.
 
         Args:
             state: The state after them.
             token_ids: `(batch, length)` int32.
             counts: `(batch,)` int32, the tokens of each row.
+            is_running: `(batch,)` boolean: of such a row those that can't be
+                of a stop text.
         """
         sizes = self._table.sizes_of(token_ids)
         begins = tf.cumsum(sizes, -1, exclusive=True)
-        is_kept = begins < state.text_lengths[:, None]
+        is_kept = begins < self.text_lengths(state, is_running)[:, None]
         is_kept &= tf.sequence_mask(counts, tf.shape(token_ids)[1])
         kept = tf.reduce_sum(tf.cast(is_kept, tf.int32), -1)
-        return tf.where(state.is_stopped, kept, counts)
+        return tf.where(state.is_stopped | is_running, kept, counts)

@@ -7,6 +7,7 @@ the stock server runs it: text in, text out.
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -19,9 +20,11 @@ from gpt_keras.serving.model_card import model_card
 from gpt_keras.serving.model_card import write_model_card
 from gpt_keras.serving.precision import loss_difference
 from gpt_keras.serving.precision import with_precision
+from gpt_keras.serving.signatures import choose_signatures
 from gpt_keras.serving.signatures import make_signatures
 from gpt_keras.serving.version_folder import write_next_version
 from gpt_keras.serving.warm_up import WARM_UP_FILE
+from gpt_keras.serving.warm_up import example_inputs
 from gpt_keras.serving.warm_up import make_warm_up
 from gpt_keras.serving.warm_up import write_warm_up
 
@@ -39,6 +42,7 @@ def export_saved_model(
     directory,
     *,
     policy: Policy = SERVING_POLICY,
+    signatures: Iterable[str] | None = None,
     dtype: str | None = None,
     quantize: str | None = None,
     loss_texts: list[str] | None = None,
@@ -60,6 +64,8 @@ def export_saved_model(
         directory: The folder of the model's versions: 1, 2, 3, …; its name
             is the model's on the server.
         policy: What holds for every request.
+        signatures: Of `SIGNATURES`, which to write, `serving_default` always;
+            None for all. Each makes the graph larger and the load longer.
         dtype: `"float32"` or `"bfloat16"`, of weights and computation; None
             leaves the model as it is.
         quantize: `"int8"` for the weight matrices, or None.
@@ -75,8 +81,9 @@ def export_saved_model(
         The path of the new version folder.
 
     Raises:
-        ValueError: A setting breaks its rule or the policy's, the model isn't
-            built, or the tokenizer has ids that the model doesn't know.
+        ValueError: A setting breaks its rule or the policy's, a signature is
+            unknown or misses the one it goes with, the model isn't built, or
+            the tokenizer has ids that the model doesn't know.
         OSError: The folder can't be written, or is full. Nothing is left
             behind.
 
@@ -90,11 +97,10 @@ def export_saved_model(
             "A model must be built before its export: call it on token ids "
             f"or load its weights. Received: {model.name}, which is not built."
         )
+    names = choose_signatures(signatures)
     served = with_precision(model, dtype, quantize)
-    signatures = make_signatures(served, tokenizer, policy, **settings)
-    functions = {
-        name: signature.trace() for name, signature in signatures.items()
-    }
+    made = make_signatures(served, tokenizer, policy, names, **settings)
+    functions = {name: signature.trace() for name, signature in made.items()}
     about = About(
         name=pathlib.Path(directory).resolve().name,
         dtype=served.dtype_policy.name,
@@ -105,8 +111,9 @@ def export_saved_model(
     )
     card = model_card(model, tokenizer, functions, settings, policy, about)
     requests = make_warm_up(
-        {name: signature.inputs for name, signature in signatures.items()},
+        {name: signature.inputs for name, signature in made.items()},
         max_new_tokens=policy.max_new_tokens,
+        state_bytes=_example_state(made, functions, policy.max_new_tokens),
     )
 
     def write(folder):
@@ -116,6 +123,19 @@ def export_saved_model(
         write_checksums(folder)
 
     return write_next_version(directory, write)
+
+
+def _example_state(signatures, functions, limit):
+    """Returns a row that goes on, for `step`; empty if there is none."""
+    if "prefill" not in functions:
+        return b""
+    specs = signatures["prefill"].inputs
+    row = example_inputs(specs, 1, limit)
+    rows = {name: np.repeat(values, 8) for name, values in row.items()}
+    rows["seed"] = np.arange(8)  # the first may end at once
+    tensors = [tf.constant(rows[spec.name], spec.dtype) for spec in specs]
+    states = functions["prefill"](*tensors)["state_bytes"].numpy()
+    return next((state for state in states if state), b"")
 
 
 def _write_graph(folder, model, tokenizer, functions):

@@ -22,15 +22,15 @@ import numpy as np
 import tensorflow as tf
 
 from gpt_keras.files import write_atomically
+from gpt_keras.generation.setting_values import SEPARATOR
+from gpt_keras.generation.setting_values import TEXTS
 from gpt_keras.generation.settings import MAX_STRING_BYTES
 from gpt_keras.generation.settings import MAX_STRINGS
-from gpt_keras.generation.settings import SEPARATOR
-from gpt_keras.generation.settings import TEXTS
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.serving.model_card_text import to_markdown
 from gpt_keras.serving.signature_table import signature_table
 
-CONTRACT = 1  # grows when a signature changes what clients rely on
+CONTRACT = 2  # grows when a signature changes what clients rely on
 CARD_JSON = os.path.join("assets.extra", "model_card.json")
 CARD_TEXT = os.path.join("assets.extra", "MODEL_CARD.md")
 

@@ -11,7 +11,7 @@ MEANINGS = {
     "texts": "The row's text, which follows on the prompt where there is one.",
     "token_ids": "The row's tokens; beyond its length they are padding.",
     "lengths": "How many of the row's tokens count.",
-    "max_new_tokens": "The most tokens that the row gets.",
+    "max_new_tokens": "The most tokens that the row gets, in all calls.",
     "temperature": "Divides the logits; 0 takes the likeliest token.",
     "top_k": "Draws among so many of the likeliest tokens; 0 is off.",
     "top_p": "Draws among the fewest tokens that together have this "
@@ -33,15 +33,20 @@ MEANINGS = {
     "none.",
     "overflow": "What happens when prompt and completion fill the model: "
     "`stop` ends the row, `roll` goes on with its newer half.",
-    "completions": "What follows on the prompt, without it; valid UTF-8.",
-    "completions_bytes": "The completion's bytes as they were made, maybe not "
-    "UTF-8.",
+    "steps": "The most tokens that the row gets in this call; 0 for all that "
+    "are left.",
+    "continuation": "What the row goes on from, by the same prompt and "
+    "settings; empty at its beginning and at its end.",
+    "state_bytes": "All that the row goes on from; empty when it has ended.",
+    "completions": "What follows on the prompt and on what earlier calls gave, "
+    "without them; valid UTF-8.",
+    "completions_bytes": "Its bytes as they were made, maybe not UTF-8.",
     "logprobs": "The natural logarithm of each token's probability before any "
     "setting; 0 where there is padding.",
     "top_token_ids": "The likeliest tokens at each place, the likeliest first.",
     "top_logprobs": "The natural logarithms of their probabilities.",
     "finish_reason": "Why the row ended: `stop`, `length`, `max_length`, "
-    "`repetition`, `refused` or `invalid`.",
+    "`repetition`, `refused` or `invalid`; empty where it goes on.",
     "prompt_truncated": "Whether only the end of the prompt fitted into the "
     "model.",
     "seed_used": "The seed that gives the same completion again.",

@@ -4,8 +4,7 @@ In all of them the rows of a batch come first and none is optional. A server
 merges the rows of strangers into one batch: every row is judged for itself.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import tensorflow as tf
 
@@ -19,31 +18,29 @@ from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_completion import TextCompleter
+from gpt_keras.serving.signature import Signature
+from gpt_keras.serving.signature import strings
+from gpt_keras.serving.streaming_signatures import streaming_signatures
 
-
-class Signature(NamedTuple):
-    """A function from named tensors to a dictionary of tensors."""
-
-    function: Callable
-    inputs: tuple[tf.TensorSpec, ...]
-
-    def trace(self):
-        """Returns the function as a graph, rows checked and counted."""
-        names = [spec.name for spec in self.inputs]
-
-        def call(*tensors):
-            inputs, batch_size = _checked(
-                dict(zip(names, tensors, strict=True))
-            )
-            outputs = self.function(**inputs)
-            return {name: out[:batch_size] for name, out in outputs.items()}
-
-        function = tf.function(call, autograph=False)
-        return function.get_concrete_function(*self.inputs)
+SIGNATURES = (
+    "serving_default",
+    "complete",
+    "generate",
+    "prefill",
+    "step",
+    "score",
+    "logits",
+    "tokenize",
+    "detokenize",
+)
 
 
 def make_signatures(
-    model, tokenizer, policy: Policy = NO_POLICY, **defaults
+    model,
+    tokenizer,
+    policy: Policy = NO_POLICY,
+    names: Iterable[str] | None = None,
+    **defaults,
 ) -> dict[str, Signature]:
     """Returns the signatures by their names.
 
@@ -51,13 +48,17 @@ def make_signatures(
         model: A `GPTModel`.
         tokenizer: The tokenizer that it was trained with.
         policy: What holds for every row.
+        names: Of `SIGNATURES`, which to make; None for all. `serving_default`
+            is always among them.
         **defaults: Fields of `GenerationSettings`, one value each: what the
             signatures that don't take a setting use for it.
 
     Raises:
-        ValueError: A default breaks its rule or the policy's, or the
-            tokenizer has ids that the model doesn't know.
+        ValueError: A default breaks its rule or the policy's, a name is
+            unknown, `prefill` and `step` are not together, or the tokenizer
+            has ids that the model doesn't know.
     """
+    names = choose_signatures(names)
     values = make_settings(1, **defaults)
     limit = policy.max_new_tokens
     if limit is not None and values.max_new_tokens[0] > limit:
@@ -66,50 +67,73 @@ def make_signatures(
             "limit of the policy. Received: max_new_tokens="
             f"{values.max_new_tokens[0]}"
         )
-    return {
-        **_completing(model, tokenizer, policy, values),
-        "score": _scoring(model, tokenizer, policy),
-        "logits": _logits(model, tokenizer),
-        **_tokenizing(tokenizer, policy),
+    makers = {
+        "serving_default": lambda: _default(model, tokenizer, policy, values),
+        "complete": lambda: _complete(model, tokenizer, policy, values),
+        "score": lambda: _score(model, tokenizer, policy),
+        "logits": lambda: _logits(model, tokenizer),
+        "tokenize": lambda: _tokenize(tokenizer, policy),
+        "detokenize": lambda: _detokenize(tokenizer),
     }
+    made = streaming_signatures(model, tokenizer, policy, names)
+    made |= {name: make() for name, make in makers.items() if name in names}
+    return {name: made[name] for name in names}
+
+
+def choose_signatures(names: Iterable[str] | None) -> tuple[str, ...]:
+    """Checks names of signatures.
+
+    Args:
+        names: Of `SIGNATURES`; None for all.
+
+    Returns:
+        The names in the order of `SIGNATURES`, `serving_default` first.
+
+    Raises:
+        ValueError: One is unknown, or `prefill` and `step` are not together.
+    """
+    chosen = set(SIGNATURES if names is None else names)
+    unknown = sorted(chosen - set(SIGNATURES))
+    if unknown:
+        raise ValueError(
+            f"`signatures` must be of {list(SIGNATURES)}. Received: {unknown}"
+        )
+    if len(chosen & {"prefill", "step"}) == 1:
+        raise ValueError(
+            "`signatures` must have both of `prefill` and `step` or none. "
+            f"Received: {sorted(chosen)}"
+        )
+    chosen.add("serving_default")
+    return tuple(name for name in SIGNATURES if name in chosen)
+
+
+def _default(model, tokenizer, policy, defaults):
+    complete = _completing(model, tokenizer, policy, defaults)
+    return Signature(complete, (strings("prompts"),))
+
+
+def _complete(model, tokenizer, policy, defaults):
+    complete = _completing(model, tokenizer, policy, defaults)
+    some = ("max_new_tokens", "temperature", "seed")
+    specs = [getattr(SETTINGS_SPEC, name) for name in some]
+    return Signature(complete, (strings("prompts"), *specs))
 
 
 def _completing(model, tokenizer, policy, defaults):
-    """Returns the signatures that write text."""
-    brief = TextCompleter(model, tokenizer, policy)
-    detailed = TextCompleter(model, tokenizer, policy, details=True)
+    """Returns a function that writes text, and nothing else."""
+    completer = TextCompleter(model, tokenizer, policy)
 
     def complete(prompts, **settings):
         rows = tf.shape(prompts)
         filled = [tf.broadcast_to(value, rows) for value in defaults]
         values = GenerationSettings(*filled)._replace(**settings)
-        made = brief.complete(prompts, values)
+        made = completer.complete(prompts, values)
         return {"completions": made.completions}
 
-    def generate(prompts, **settings):
-        made = detailed.complete(prompts, GenerationSettings(**settings))
-        return {
-            "completions": made.completions,
-            "completions_bytes": made.completions_bytes,
-            "token_ids": made.token_ids,
-            "lengths": made.lengths,
-            **made.details._asdict(),
-            "finish_reason": made.finish_reasons,
-            "prompt_truncated": made.prompt_truncated,
-            "seed_used": made.seeds,
-            "error": made.errors,
-        }
-
-    prompts = _strings("prompts")
-    some = (SETTINGS_SPEC.max_new_tokens, SETTINGS_SPEC.temperature)
-    return {
-        "serving_default": Signature(complete, (prompts,)),
-        "complete": Signature(complete, (prompts, *some, SETTINGS_SPEC.seed)),
-        "generate": Signature(generate, (prompts, *SETTINGS_SPEC)),
-    }
+    return complete
 
 
-def _scoring(model, tokenizer, policy):
+def _score(model, tokenizer, policy):
     def function(prompts, texts):
         scores = score(model, tokenizer, prompts, texts, policy)
         return {
@@ -121,7 +145,7 @@ def _scoring(model, tokenizer, policy):
             "error": scores.errors,
         }
 
-    return Signature(function, (_strings("prompts"), _strings("texts")))
+    return Signature(function, (strings("prompts"), strings("texts")))
 
 
 def _logits(model, tokenizer):
@@ -148,10 +172,8 @@ def _logits(model, tokenizer):
     return Signature(function, _TOKENS)
 
 
-def _tokenizing(tokenizer, policy):
-    """Returns the signatures from text to token ids and back."""
-
-    def tokenize(texts):
+def _tokenize(tokenizer, policy):
+    def function(texts):
         errors = with_length_error(
             no_errors(texts), "texts", texts, policy.max_prompt_bytes
         )
@@ -162,7 +184,11 @@ def _tokenizing(tokenizer, policy):
             "error": errors,
         }
 
-    def detokenize(token_ids, lengths):
+    return Signature(function, (strings("texts"),))
+
+
+def _detokenize(tokenizer):
+    def function(token_ids, lengths):
         errors = _length_errors(token_ids, lengths)
         lengths = tf.where(errors == "", lengths, 0)
         texts = tokenizer.detokenize(token_ids, lengths)
@@ -173,14 +199,7 @@ def _tokenizing(tokenizer, policy):
             "error": errors,
         }
 
-    return {
-        "tokenize": Signature(tokenize, (_strings("texts"),)),
-        "detokenize": Signature(detokenize, _TOKENS),
-    }
-
-
-def _strings(name):
-    return tf.TensorSpec([None], tf.string, name)
+    return Signature(function, _TOKENS)
 
 
 # A server pads ragged ids with anything, so that their number stands beside.
@@ -196,29 +215,3 @@ def _length_errors(token_ids, lengths):
     rule = "`lengths` must be from 0 to the number of columns of `token_ids`"
     is_valid = (lengths >= 0) & (lengths <= width)
     return with_error(no_errors(lengths), is_valid, rule, lengths)
-
-
-def _checked(inputs):
-    """Returns inputs of at least one row, and how many rows there were."""
-    first = next(iter(inputs))
-    batch_size = tf.shape(inputs[first])[0]
-    checks = [
-        tf.debugging.assert_equal(
-            tf.shape(tensor)[0],
-            batch_size,
-            message=f"`{name}` must have one value for each of `{first}`.",
-        )
-        for name, tensor in inputs.items()
-    ]
-    with tf.control_dependencies([check for check in checks if check]):
-        missing = tf.cast(batch_size == 0, tf.int32)
-        padded = {
-            name: _with_empty_rows(tensor, missing)
-            for name, tensor in inputs.items()
-        }
-    return padded, batch_size
-
-
-def _with_empty_rows(tensor, count):
-    shape = tf.concat([[count], tf.shape(tensor)[1:]], 0)
-    return tf.concat([tensor, tf.zeros(shape, tensor.dtype)], 0)

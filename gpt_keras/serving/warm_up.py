@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 
 WARM_UP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
@@ -23,6 +23,8 @@ MAX_RECORDS = 1000  # TF Serving refuses a version with more
 # Up to `max_batch_size` in saved_models/batching_parameters.txt.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 NEW_TOKENS = 4  # enough for every step of the loop, and cheap
+# Rows with a cache are large: a few of them are enough.
+CACHE_BATCH_SIZES = (1, 4)
 
 
 class WarmUpRequest(NamedTuple):
@@ -41,13 +43,18 @@ def make_warm_up(
     signatures: Mapping[str, Sequence[tf.TensorSpec]],
     batch_sizes: Sequence[int] = BATCH_SIZES,
     max_new_tokens: int | None = None,
+    state_bytes: bytes = b"",
 ) -> list[WarmUpRequest]:
     """Makes a request for every signature and batch size.
+
+    A signature that takes `state_bytes` gets those of `CACHE_BATCH_SIZES`
+    alone.
 
     Args:
         signatures: The specs of each signature's inputs, by its name.
         batch_sizes: The numbers of rows.
         max_new_tokens: The most that the signatures allow; None for no limit.
+        state_bytes: Of a row that goes on.
 
     Returns:
         One request for each pair.
@@ -63,16 +70,24 @@ def make_warm_up(
     {'prompts': array([b'The', b''], dtype=object)}
     """
     return [
-        WarmUpRequest(name, example_inputs(specs, size, max_new_tokens))
+        WarmUpRequest(
+            name, example_inputs(specs, size, max_new_tokens, state_bytes)
+        )
         for name, specs in signatures.items()
         for size in batch_sizes
+        if size in CACHE_BATCH_SIZES or not _has_cache(specs)
     ]
+
+
+def _has_cache(specs):
+    return any(spec.name == "state_bytes" for spec in specs)
 
 
 def example_inputs(
     specs: Sequence[tf.TensorSpec],
     batch_size: int,
     max_new_tokens: int | None = None,
+    state_bytes: bytes = b"",
 ) -> dict[str, np.ndarray]:
     """Makes the inputs of one request.
 
@@ -84,6 +99,7 @@ def example_inputs(
         specs: Of the inputs, with their names.
         batch_size: The number of rows.
         max_new_tokens: The most that may be asked for; None for no limit.
+        state_bytes: Of a row that goes on.
 
     Returns:
         An array for each input.
@@ -93,7 +109,8 @@ def example_inputs(
             fit its spec.
     """
     limit = NEW_TOKENS if max_new_tokens is None else max_new_tokens
-    rows = [_row(index, limit) for index in range(batch_size)]
+    everything = _EVERYTHING | {"state_bytes": state_bytes}
+    rows = [everything | _row(index, limit) for index in range(batch_size)]
     return {spec.name: _column(spec, rows) for spec in specs}
 
 
@@ -152,6 +169,9 @@ _EVERYTHING = {
     "texts": " cat sat on the mat.",
     "token_ids": [0, 1],
     "lengths": 2,
+    "state_bytes": b"",
+    "steps": NEW_TOKENS // 2,
+    "continuation": "",
     "max_new_tokens": NEW_TOKENS,
     "temperature": 0.8,
     "top_k": 40,
@@ -174,15 +194,21 @@ _OFF = {
 # What sets the other rows apart, in turn.
 _CHANGES = (
     {},
-    _OFF | {"prompts": "", "temperature": 0.0, "lengths": 1},
-    {"prompts": b"\xff", "temperature": -1.0, "token_ids": [-1, 0]},
+    _OFF | {"prompts": "", "temperature": 0.0, "lengths": 1, "steps": 0},
+    {
+        "prompts": b"\xff",
+        "temperature": -1.0,
+        "token_ids": [-1, 0],
+        "state_bytes": b"\xff",
+    },
     _OFF | {"prompts": "Once upon a time, ", "texts": "", "lengths": 0},
 )
 
 
 def _row(index, limit):
-    row = _EVERYTHING | _CHANGES[index % len(_CHANGES)]
-    return row | {"max_new_tokens": min(NEW_TOKENS, limit)}
+    """Returns what sets the row apart."""
+    changes = _CHANGES[index % len(_CHANGES)]
+    return changes | {"max_new_tokens": min(NEW_TOKENS, limit)}
 
 
 def _column(spec, rows):
@@ -193,9 +219,12 @@ def _column(spec, rows):
             f"Received: {spec.name!r}; there are examples for "
             f"{sorted(_EVERYTHING)}"
         )
-    values = np.array([_as_bytes(row[spec.name]) for row in rows])
+    values = [_as_bytes(row[spec.name]) for row in rows]
+    is_text = isinstance(values[0], bytes)
+    # NumPy's strings lose the zeros at their ends.
+    values = np.array(values, object if is_text else None)
     has_kind = {
-        "S": spec.dtype == tf.string,
+        "O": spec.dtype == tf.string,
         "i": spec.dtype.is_integer,
         "f": spec.dtype.is_floating,
     }

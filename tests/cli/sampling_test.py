@@ -2,8 +2,8 @@
 
 from gpt_keras.cli import program
 from gpt_keras.cli import sampling
+from gpt_keras.generation.setting_values import TEXTS
 from gpt_keras.generation.settings import SETTINGS
-from gpt_keras.generation.settings import TEXTS
 from gpt_keras.generation.settings import make_settings
 
 

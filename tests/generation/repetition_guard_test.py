@@ -11,6 +11,7 @@ from gpt_keras.generation.repetition_guard import LONGEST_SPAN
 from gpt_keras.generation.repetition_guard import count_repeats
 from gpt_keras.generation.repetition_guard import is_repeated
 from gpt_keras.generation.repetition_guard import no_repeats
+from gpt_keras.generation.repetition_guard import repeats_of
 
 
 def walk(rows, context):
@@ -45,6 +46,21 @@ def test_rows_are_judged_as_by_a_look_at_them(times):
     for count, repeats in enumerate(walk(rows, context), 1):
         expected = [is_loop(row[:count].tolist(), times) for row in rows]
         assert is_repeated(repeats, times).numpy().tolist() == expected
+
+
+def test_counts_of_rows_that_were_written_before_are_the_same():
+    random = np.random.default_rng(0)
+    rows = np.array(
+        [np.resize(random.integers(0, 3, n + 1), 90) for n in range(20)]
+    )
+    lengths = random.integers(0, 91, 20).astype(np.int32)
+    written = tf.constant(rows.astype(np.int32))
+    found = repeats_of(written, tf.constant(lengths)).numpy()
+    context = np.full((20, 1), 7)
+    for count, repeats in enumerate(walk(rows, context), 1):
+        is_here = lengths == count
+        np.testing.assert_array_equal(found[is_here], repeats[is_here])
+    assert not found[lengths == 0].any() and found.max() > 40
 
 
 def test_rows_that_get_no_token_keep_their_counts():

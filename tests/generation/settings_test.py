@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import MAX_STRING_BYTES
 from gpt_keras.generation.settings import MAX_STRINGS
-from gpt_keras.generation.settings import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings

@@ -31,13 +31,19 @@ def test_bytes_are_counted_up_to_a_stop_text():
     state = read(rules, state, 2, 5)  # ab, bca
     assert bool(state.is_stopped[0])
     assert state.text_lengths.numpy().tolist() == [3]
-    counted = rules.count_tokens(state, tf.constant([[2, 5]]), tf.constant([2]))
+    ids, counts = tf.constant([[2, 5]]), tf.constant([2])
+    counted = rules.count_tokens(state, ids, counts, tf.constant([False]))
     assert counted.numpy().tolist() == [2]
 
 
 def test_the_beginning_of_a_stop_text_is_held_back_while_a_row_runs():
     rules, state = start([4], stop="bcc")
     state = read(rules, state, 0, 1, 4)  # a, b, c
+    ids, counts = tf.constant([[0, 1, 4]]), tf.constant([3])
+    for is_running, expected in ((True, 1), (False, 3)):
+        is_running = tf.constant([is_running])
+        counted = rules.count_tokens(state, ids, counts, is_running)
+        assert counted.numpy().tolist() == [expected]
     for is_running, length in ((True, 1), (False, 3)):
         found = rules.text_lengths(state, tf.constant([is_running]))
         assert found.numpy().tolist() == [length]

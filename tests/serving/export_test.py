@@ -6,6 +6,8 @@ import pickle
 import resource
 import subprocess
 import sys
+from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,14 +15,16 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.model import GPTModel
+from gpt_keras.serving import export
 from gpt_keras.serving.checksums import verify_checksums
 from gpt_keras.serving.export import SERVING_POLICY
 from gpt_keras.serving.export import export_saved_model
+from gpt_keras.serving.signatures import SIGNATURES
 from gpt_keras.serving.signatures import make_signatures
 from gpt_keras.serving.warm_up import make_warm_up
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
@@ -57,8 +61,24 @@ def call(name, inputs):
         {signature.inputs[key].name: value for key, value in inputs.items()})
 """
 ANSWER = """
+def stream(inputs):
+    answer = call("prefill", inputs)
+    texts = list(answer["completions_bytes"])
+    rows = list(range(len(texts)))
+    while any(answer["state_bytes"]):
+        going = [n for n, state in enumerate(answer["state_bytes"]) if state]
+        states = [answer["state_bytes"][n] for n in going]
+        rows = [rows[n] for n in going]
+        inputs = {"state_bytes": states, "steps": [3] * len(rows)}
+        answer = call("step", inputs)
+        for row, text in zip(rows, answer["completions_bytes"]):
+            texts[row] += text
+    return {"completions_bytes": texts}
 with open(requests, "rb") as file:
-    results = [call(name, inputs) for name, inputs in pickle.load(file)]
+    results = [
+        stream(inputs) if name == "stream" else call(name, inputs)
+        for name, inputs in pickle.load(file)
+    ]
 imported = [name for name in sys.modules if name.split(".")[0] in (
     "gpt_keras", "tensorflow_text", "tokenizers")]
 with open(answers, "wb") as file:
@@ -92,21 +112,44 @@ def model(tokenizer):
     return make_model(tokenizer)
 
 
-@pytest.fixture(scope="module")
-def exported(model, tokenizer, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("saved_models") / "gpt"
-    return export_saved_model(model, tokenizer, directory, **DEFAULTS)
+class Traced(NamedTuple):
+    """A signature that is traced once, for the export and for the tests."""
+
+    function: Any
+    inputs: tuple
+
+    def trace(self):
+        return self.function
 
 
 @pytest.fixture(scope="module")
 def signatures(model, tokenizer):
-    return make_signatures(model, tokenizer, SERVING_POLICY, **DEFAULTS)
+    made = make_signatures(model, tokenizer, SERVING_POLICY, **DEFAULTS)
+    return {name: Traced(one.trace(), one.inputs) for name, one in made.items()}
 
 
-def requests_for(signatures):
+@pytest.fixture(scope="module")
+def functions(signatures):
+    return {name: one.function for name, one in signatures.items()}
+
+
+@pytest.fixture(scope="module")
+def exported(model, tokenizer, signatures, tmp_path_factory):
+    def made(*arguments, **settings):
+        assert arguments == (model, tokenizer, SERVING_POLICY, SIGNATURES)
+        assert settings == DEFAULTS
+        return signatures
+
+    directory = tmp_path_factory.mktemp("saved_models") / "gpt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "make_signatures", made)
+        return export_saved_model(model, tokenizer, directory, **DEFAULTS)
+
+
+def requests_for(signatures, functions):
     """Every signature with a few rows, and what one would ask it."""
     inputs = {name: signature.inputs for name, signature in signatures.items()}
-    requests = [tuple(one) for one in make_warm_up(inputs, [1, 5])]
+    requests = [tuple(one) for one in make_warm_up(inputs, [1, 4])]
     for _, columns in requests:
         if "seed" in columns:  # none is drawn
             columns["seed"] = np.arange(len(columns["seed"]))
@@ -117,6 +160,7 @@ def requests_for(signatures):
         for name, setting in SETTINGS.items()
     }
     columns |= {"prompts": prompts, "seed": np.arange(len(PROMPTS))}
+    columns |= {"steps": np.zeros(5), "continuation": np.array([b""] * 5)}
     columns["stop"] = np.array(["at" + SEPARATOR + "。"] * 5)
     columns["overflow"] = np.array(["roll", "stop"] * 2 + ["roll"])
     specs = {spec.name: spec for spec in signatures["generate"].inputs}
@@ -124,13 +168,20 @@ def requests_for(signatures):
         key: np.array(value).astype(specs[key].dtype.as_numpy_dtype)
         for key, value in columns.items()
     }
+    first = {x.name: columns[x.name] for x in signatures["prefill"].inputs}
+    states = functions["prefill"](*map(tf.constant, first.values()))
+    later = {
+        "state_bytes": states["state_bytes"].numpy(),
+        "steps": np.array([3, 0, 1, 2, 9], np.int32),
+    }
+    requests += [("prefill", first), ("step", later), ("stream", first)]
     requests.append(("generate", columns))
     return requests
 
 
 @pytest.fixture(scope="module")
-def requests(signatures):
-    return requests_for(signatures)
+def requests(signatures, functions):
+    return requests_for(signatures, functions)
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +220,11 @@ def test_nothing_but_tensorflow_is_needed(answer):
 
 
 def test_every_signature_gives_what_the_model_gives_in_python(
-    answer, signatures, requests
+    answer, signatures, functions, requests
 ):
-    functions = {name: one.trace() for name, one in signatures.items()}
     for (name, inputs), result in zip(requests, answer[0], strict=True):
+        if name == "stream":
+            continue
         specs = signatures[name].inputs
         tensors = [tf.constant(inputs[x.name], x.dtype) for x in specs]
         expected = functions[name](*tensors)
@@ -182,6 +234,8 @@ def test_every_signature_gives_what_the_model_gives_in_python(
             assert got.shape == value.shape and got.dtype == value.dtype
             if value.dtype == np.float32:
                 np.testing.assert_allclose(got, value, atol=1e-5)
+            elif key == "state_bytes":  # it has floats
+                assert [*map(len, got)] == [*map(len, value)]
             else:
                 assert got.tolist() == value.tolist(), (name, key)
 
@@ -190,7 +244,8 @@ def test_completions_equal_those_of_the_generator(
     answer, requests, model, tokenizer
 ):
     generator = TextGenerator(model, tokenizer)
-    *_, default, result = answer[0]
+    results = dict(zip([name for name, _ in requests], answer[0], strict=True))
+    default, result = results["serving_default"], results["generate"]
     expected = generator.generate(PROMPTS, **DEFAULTS)
     texts = [text.decode() for text in default["completions"]]
     assert texts == [row.text for row in expected]
@@ -206,6 +261,8 @@ def test_completions_equal_those_of_the_generator(
         row.finish_reason for row in expected
     ]
     assert any(texts)
+    streamed = results["stream"]["completions_bytes"]
+    assert streamed == result["completions_bytes"].tolist()
 
 
 def read_graph(path):
@@ -272,7 +329,9 @@ def test_the_next_export_is_version_2_and_has_no_weights_as_constants(
     model = GPTModel(30, 256, 2, 1024, 32, num_layers=1, dtype="mixed_bfloat16")
     model(np.zeros((1, 1), np.int32))
     directory = os.path.dirname(exported)
-    path = export_saved_model(model, characters, directory, temperature=0)
+    path = export_saved_model(
+        model, characters, directory, signatures=(), temperature=0
+    )
     assert path == os.path.join(directory, "2")
     assert sorted(os.listdir(directory)) == ["1", "2"]
     weights = model.count_params() * 4
@@ -293,7 +352,12 @@ def test_precision_is_measured_and_told(characters, tmp_path):
     model = GPTModel(30, 256, 2, 1024, 32, num_layers=1)
     model(np.zeros((1, 1), np.int32))
     path = export_saved_model(
-        model, characters, tmp_path / "gpt", **precision, loss_texts=["abc"] * 9
+        model,
+        characters,
+        tmp_path / "gpt",
+        signatures=(),
+        loss_texts=["abc"] * 9,
+        **precision,
     )
     with open(os.path.join(path, "assets.extra", "model_card.json")) as file:
         weights = json.load(file)["weights"]
@@ -322,7 +386,12 @@ def test_a_policy_holds_in_the_export(model, tokenizer, tmp_path):
         watermark=Watermark(key=9),
     )
     path = export_saved_model(
-        model, tokenizer, tmp_path / "gpt", policy=policy, max_new_tokens=25
+        model,
+        tokenizer,
+        tmp_path / "gpt",
+        policy=policy,
+        signatures=(),
+        max_new_tokens=25,
     )
     functions = tf.saved_model.load(path).signatures
     prompts = ["the cat", "the MAT", "x" * 21]
@@ -343,7 +412,9 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
         with pytest.raises(OSError, match="can't be written") as raised:
-            export_saved_model(model, tokenizer, tmp_path / "gpt")
+            export_saved_model(
+                model, tokenizer, tmp_path / "gpt", signatures=()
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert raised.value.filename == str(tmp_path / "gpt")
@@ -358,6 +429,10 @@ def test_bad_arguments_are_refused_before_anything_is_written(
         export_saved_model(model, tokenizer, directory, top_p=3)
     with pytest.raises(ValueError, match="model.vocab_size=29"):
         export_saved_model(make_model(characters), tokenizer, directory)
+    with pytest.raises(ValueError, match=r"Received: \['chat'\]"):
+        export_saved_model(model, tokenizer, directory, signatures=["chat"])
+    with pytest.raises(ValueError, match="both of `prefill` and `step`"):
+        export_saved_model(model, tokenizer, directory, signatures=["step"])
     with pytest.raises(ValueError, match="not built"):
         export_saved_model(
             GPTModel(29, 16, 2, 32, 32, num_layers=1), characters, directory

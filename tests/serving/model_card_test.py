@@ -82,7 +82,7 @@ def make(model, tokenizer, functions):
 
 def test_what_model_and_tokenizer_are(make, model, tokenizer):
     card = make()
-    assert card["contract"] == CONTRACT == 1
+    assert card["contract"] == CONTRACT == 2
     assert card["name"] == "gpt"
     assert card["model"]["parameters"] == model.count_params()
     configuration = card["model"]["configuration"]

@@ -39,6 +39,8 @@ ROWS = {
     "stop": [b"", b"at\x1fthe", b" ", b"\n"],
     "banned": [b"", b"cat\x1f\x1f.", "猫".encode(), b"e"],
     "overflow": [b"stop", b"roll", b"stop", b"roll"],
+    "steps": [2, 0, 1, -1],
+    "continuation": [b"", b"", b"", b"1:x"],
 }
 PROGRAMS = {"session": runners.session, "c_api": runners.c_api}
 if runners.has_compiler():  # the one part that a machine may lack
@@ -60,14 +62,30 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def requests(exported):
+def python(exported):
+    return tf.saved_model.load(exported)
+
+
+def states_of(python):
+    """Returns the rows, after their first token, as `step` takes them."""
+    prefill = python.signatures["prefill"]
+    specs = prefill.structured_input_signature[1]
+    columns = {x: tf.constant(ROWS[x], specs[x].dtype) for x in specs}
+    found = prefill(**columns)["state_bytes"].numpy()
+    assert [bool(state) for state in found] == [True, True, False, False]
+    return found
+
+
+@pytest.fixture(scope="module")
+def requests(exported, python):
     """Four rows, each of them alone, and none, for every signature."""
     found = []
+    rows_of = ROWS | {"state_bytes": states_of(python)}
     for name, signature in signatures_of(read_meta_graph(exported)).items():
         inputs = {}
         for key, info in signature.inputs.items():
             dtype = tf.dtypes.as_dtype(info.dtype).as_numpy_dtype
-            inputs[key] = np.array(ROWS[key], object).astype(dtype)
+            inputs[key] = np.array(rows_of[key], object).astype(dtype)
         for rows in (slice(0, 4), *map(slice, range(4), range(1, 5))):
             columns = {key: column[rows] for key, column in inputs.items()}
             found.append(Request(name, columns))
@@ -76,9 +94,9 @@ def requests(exported):
 
 
 @pytest.fixture(scope="module")
-def loaded(exported, requests):
+def loaded(python, requests):
     """The answers of the model as Python loads it."""
-    signatures = tf.saved_model.load(exported).signatures
+    signatures = python.signatures
     answers = []
     for request in requests:
         signature = signatures[request.signature]

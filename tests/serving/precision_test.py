@@ -174,7 +174,9 @@ def test_the_export_in_16_bits_is_half_the_size(tmp_path):
     model.build((None, 32))
     served = with_precision(model, "bfloat16")
     settings = dict(max_new_tokens=10, seed=3)
-    path = export_saved_model(served, tokenizer, tmp_path / "gpt", **settings)
+    path = export_saved_model(
+        served, tokenizer, tmp_path / "gpt", signatures=(), **settings
+    )
     variables = tmp_path / "gpt" / "1" / "variables"
     size = sum(file.stat().st_size for file in variables.iterdir())
     assert 2 < size / model.count_params() < 2.1

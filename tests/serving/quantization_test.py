@@ -162,7 +162,9 @@ def tokenizer():
 
 def test_the_export_writes_what_the_copy_writes(tokenizer, tmp_path):
     copy = quantized_copy(make_model(**KINDS["gpt2"]))
-    path = export_saved_model(copy, tokenizer, tmp_path / "gpt", **SETTINGS)
+    path = export_saved_model(
+        copy, tokenizer, tmp_path / "gpt", signatures=(), **SETTINGS
+    )
     loaded = tf.saved_model.load(path).signatures["serving_default"]
     texts = loaded(prompts=tf.constant(PROMPTS))["completions"].numpy()
     expected = TextGenerator(copy, tokenizer).generate(PROMPTS, **SETTINGS)
@@ -174,7 +176,7 @@ def test_the_exported_file_has_a_byte_for_each_number(tokenizer, tmp_path):
     model = GPTModel(64, 256, 2, 1024, 64, num_layers=1, tie_embeddings=True)
     model.build((None, 64))
     path = export_saved_model(
-        quantized_copy(model), tokenizer, tmp_path / "gpt"
+        quantized_copy(model), tokenizer, tmp_path / "gpt", signatures=()
     )
     variables = tmp_path / "gpt" / "1" / "variables"
     size = sum(file.stat().st_size for file in variables.iterdir())

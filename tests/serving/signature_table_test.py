@@ -12,9 +12,10 @@ from gpt_keras.serving.signature_table import signature_table
 SIGNATURES = {
     "serving_default": "prompts → completions",
     "complete": "prompts max_new_tokens temperature seed → completions",
-    "generate": f"prompts {' '.join(SETTINGS)} → completions "
-    "completions_bytes token_ids lengths logprobs top_token_ids top_logprobs "
-    "finish_reason prompt_truncated seed_used error",
+    "generate": f"prompts {' '.join(SETTINGS)} steps continuation → "
+    "completions completions_bytes token_ids lengths logprobs top_token_ids "
+    "top_logprobs finish_reason prompt_truncated seed_used error continuation",
+    "step": "state_bytes steps → completions error state_bytes",
     "score": "prompts texts → token_ids lengths logprobs total_logprob "
     "bits_per_byte error",
     "logits": "token_ids lengths → logits error",

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEPARATOR
+from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.model import GPTModel
@@ -18,7 +18,7 @@ DEFAULTS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
 INPUTS = {
     "serving_default": ["prompts"],
     "complete": ["prompts", "max_new_tokens", "temperature", "seed"],
-    "generate": ["prompts", *SETTINGS],
+    "generate": ["prompts", *SETTINGS, "steps", "continuation"],
     "score": ["prompts", "texts"],
     "logits": ["token_ids", "lengths"],
     "tokenize": ["texts"],
@@ -39,6 +39,7 @@ OUTPUTS = {
         "prompt_truncated": "bool",
         "seed_used": "int64",
         "error": "string",
+        "continuation": "string",
     },
     "score": {
         "token_ids": "int32",
@@ -84,14 +85,21 @@ def model(tokenizer):
 @pytest.fixture(scope="module")
 def signatures(model, tokenizer):
     policy = Policy(max_prompt_bytes=500, max_new_tokens=50)
-    return make_signatures(model, tokenizer, policy, **DEFAULTS)
+    return make_signatures(model, tokenizer, policy, INPUTS, **DEFAULTS)
 
 
 @pytest.fixture(scope="module")
-def call(signatures):
-    functions = {name: one.trace() for name, one in signatures.items()}
+def functions(signatures):
+    return {name: one.trace() for name, one in signatures.items()}
 
+
+@pytest.fixture(scope="module")
+def call(signatures, functions):
     def run(name, **inputs):
+        if name == "generate":  # in one piece
+            rows = len(inputs["prompts"])
+            whole = {"steps": [0] * rows, "continuation": [""] * rows}
+            inputs = whole | inputs
         specs = {spec.name: spec.dtype for spec in signatures[name].inputs}
         tensors = [tf.constant(inputs[key], specs[key]) for key in specs]
         outputs = functions[name](*tensors)
@@ -110,12 +118,12 @@ def settings_of(rows):
     }
 
 
-def test_inputs_and_outputs_have_their_names_and_types(signatures):
+def test_inputs_and_outputs_have_their_names_and_types(signatures, functions):
     assert list(signatures) == list(INPUTS)
     for name, signature in signatures.items():
         assert [spec.name for spec in signature.inputs] == INPUTS[name]
         assert all(spec.shape[0] is None for spec in signature.inputs)
-        outputs = signature.trace().structured_outputs
+        outputs = functions[name].structured_outputs
         dtypes = {key: value.dtype.name for key, value in outputs.items()}
         assert dtypes == OUTPUTS[name]
 

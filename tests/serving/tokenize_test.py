@@ -26,7 +26,12 @@ def test_3000_strings_are_cut_as_by_hugging_face(tmp_path):
     tokenizer = BytePairTokenizer.from_gpt2_files(*files)
     model = GPTModel(tokenizer.vocab_size, 8, 2, 8, 8, num_layers=1)
     model(np.zeros((1, 1), np.int32))
-    path = export_saved_model(model, tokenizer, tmp_path / "gpt2")
+    path = export_saved_model(
+        model,
+        tokenizer,
+        tmp_path / "gpt2",
+        signatures=["tokenize", "detokenize"],
+    )
     served = tf.saved_model.load(path).signatures
     peer = hugging_face(*files)
     texts = fuzzed_texts(3000)

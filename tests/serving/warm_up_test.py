@@ -10,6 +10,7 @@ from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import check_settings
 from gpt_keras.serving.warm_up import BATCH_SIZES
+from gpt_keras.serving.warm_up import CACHE_BATCH_SIZES
 from gpt_keras.serving.warm_up import MAX_RECORDS
 from gpt_keras.serving.warm_up import NEW_TOKENS
 from gpt_keras.serving.warm_up import WARM_UP_FILE
@@ -36,11 +37,15 @@ SIGNATURES = {
         SETTINGS_SPEC.seed,
     ),
     "generate": (strings("prompts"), *SETTINGS_SPEC),
+    "step": (strings("state_bytes"), tf.TensorSpec([None], tf.int32, "steps")),
     "score": (strings("prompts"), strings("texts")),
     "logits": TOKENS,
     "tokenize": (strings("texts"),),
     "detokenize": TOKENS,
 }
+
+
+STATE = b"a\0\xff\0"  # NumPy's own strings would lose the last byte
 
 
 def read(path):
@@ -53,7 +58,8 @@ def read(path):
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     path = tmp_path_factory.mktemp("version") / WARM_UP_FILE
-    write_warm_up(path, "gpt", make_warm_up(SIGNATURES))
+    requests = make_warm_up(SIGNATURES, state_bytes=STATE)
+    write_warm_up(path, "gpt", requests)
     return read(path)
 
 
@@ -68,7 +74,9 @@ def test_every_signature_has_every_batch_size(records):
         }
         found.append((request.model_spec.signature_name, *sizes))
     assert found == [
-        (name, size) for name in SIGNATURES for size in BATCH_SIZES
+        (name, size)
+        for name in SIGNATURES
+        for size in (CACHE_BATCH_SIZES if name == "step" else BATCH_SIZES)
     ]
 
 
@@ -82,7 +90,7 @@ def test_a_graph_takes_what_was_written(records, name):
     function = tf.function(
         lambda *tensors: tensors, input_signature=SIGNATURES[name]
     )
-    expected = make_warm_up({name: SIGNATURES[name]})
+    expected = make_warm_up({name: SIGNATURES[name]}, state_bytes=STATE)
     for request, (_, inputs) in zip(requests, expected, strict=True):
         names = [spec.name for spec in SIGNATURES[name]]
         assert sorted(request.inputs) == sorted(names)
@@ -104,7 +112,8 @@ def test_the_first_row_has_every_setting_on():
 def test_a_batch_has_valid_and_invalid_rows_greedy_and_drawn_ones():
     inputs = example_inputs(SIGNATURES["generate"], 4)
     prompts = inputs.pop("prompts").tolist()
-    settings = GenerationSettings(**tf.nest.map_structure(tf.constant, inputs))
+    chosen = {name: tf.constant(inputs[name]) for name in SETTINGS}
+    settings = GenerationSettings(**chosen)
     errors = check_settings(settings).numpy()
     assert [error == b"" for error in errors] == [True, True, False, True]
     assert b"`temperature`" in errors[2]
@@ -169,3 +178,8 @@ def test_what_cannot_be_written_is_an_os_error(tmp_path):
             "gpt",
             [WarmUpRequest("a", {"texts": np.array([b"a"], object)})],
         )
+
+
+def test_a_state_is_kept_to_its_last_byte():
+    inputs = example_inputs(SIGNATURES["step"], 3, state_bytes=STATE)
+    assert inputs["state_bytes"].tolist() == [STATE, STATE, b"\xff"]

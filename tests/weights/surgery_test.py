@@ -106,7 +106,8 @@ def test_padded_writes_scores_and_serves_the_same():
         scores = score(
             model, tokenizer, tf.constant(["ab"]), tf.constant(["cd"])
         )
-        logits = make_signatures(model, tokenizer)["logits"].trace()(
+        signatures = make_signatures(model, tokenizer, names=["logits"])
+        logits = signatures["logits"].trace()(
             token_ids=tf.constant(IDS[:1, :4], tf.int32),
             lengths=tf.constant([4]),
         )

@@ -1,0 +1,255 @@
+"""Asks a model on TensorFlow Serving, or on the local server.
+
+    python -m tools.query --server=http://localhost:8501 --model_name=mine \\
+        --prompt='The ' --max_new_tokens=40
+
+It exits with 1 if a row broke a rule or the server did not answer.
+"""
+
+import itertools
+import json
+import sys
+
+from absl import flags
+
+from gpt_keras.cli import client_flags
+from gpt_keras.cli import program
+from gpt_keras.cli import query_rows
+from gpt_keras.cli import sampling
+from gpt_keras.serving.client_errors import InvalidRequestError
+
+# What is printed as it is; of other outputs, all are printed as JSON.
+_TEXTS = ("completions", "texts")
+
+
+def define_flags(values):
+    """Defines the program's flags."""
+    client_flags.define_flags(values, "http://localhost:8501")
+    flags.DEFINE_string(
+        "signature", "generate", "What is called.", flag_values=values
+    )
+    _define_rows(values)
+    flags.DEFINE_boolean(
+        "stream", False, "Print the text as it comes.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "json",
+        False,
+        "Print all outputs, a line of JSON for each row.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "status",
+        False,
+        "Print the state of the model's versions instead; exits with 1 if none "
+        "is available.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "metadata",
+        False,
+        "Print the model's signatures instead.",
+        flag_values=values,
+    )
+    sampling.define_flags(values)
+
+
+def _define_rows(values):
+    flags.DEFINE_multi_string(
+        "prompt",
+        [],
+        "Text to go on from; several times for several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "text",
+        [],
+        "What `score` and `tokenize` are asked about; several times for "
+        "several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "file",
+        None,
+        "File with a row in each line: a JSON text, or an object of inputs by "
+        "name; `-` is standard input.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "rows_per_call",
+        32,
+        "Most rows in one request.",
+        flag_values=values,
+    )
+
+
+def main(values):
+    """Prints what the server answers."""
+    _check(values)
+    with client_flags.make_client(values) as client:
+        if values.status:
+            return _print_status(client, values.json)
+        if values.metadata:
+            return _print_metadata(client, values.json)
+        if values.stream:
+            return _stream(client, values)
+        return _ask(client, values)
+
+
+def run():
+    """Runs the program."""
+    program.run(define_flags, main)
+
+
+def _check(values):
+    chosen = [x for x in ("status", "metadata", "stream") if values[x].value]
+    if len(chosen) > 1:
+        raise ValueError(
+            "Of `status`, `metadata` and `stream` there must be one at most. "
+            f"Received: {chosen}"
+        )
+    if values.stream and (values.json or values.signature != "generate"):
+        raise ValueError(
+            "`stream` prints the text of `generate` alone. Received: "
+            f"json={values.json}, signature={values.signature!r}"
+        )
+    if values.file is not None and (values.prompt or values.text):
+        raise ValueError(
+            "Rows must come from `file`, or from `prompt` and `text`. "
+            "Received: both"
+        )
+    if values.rows_per_call < 1:
+        raise ValueError(
+            "`rows_per_call` must be at least 1. Received: "
+            f"rows_per_call={values.rows_per_call}"
+        )
+
+
+def _rows(values):
+    if values.file is not None:
+        return query_rows.read_rows(values.file)
+    rows = query_rows.given_rows(values.prompt, values.text)
+    return iter(rows or [{"prompts": ""}])
+
+
+def _print_status(client, as_json):
+    statuses = client.status()
+    for one in statuses:
+        error = f"  {one.error_message}" if one.error_message else ""
+        print(
+            json.dumps(one._asdict(), ensure_ascii=False)
+            if as_json
+            else f"{one.version}  {one.state}  {one.error_code}{error}"
+        )
+    return 0 if any(one.state == "AVAILABLE" for one in statuses) else 1
+
+
+def _print_metadata(client, as_json):
+    metadata = client.metadata()
+    signatures = {
+        name: {side: _tensors(table) for side, table in one._asdict().items()}
+        for name, one in sorted(metadata.signatures.items())
+    }
+    if as_json:
+        print(json.dumps({"version": metadata.version, **signatures}))
+        return 0
+    print(f"version {metadata.version}")
+    for name, sides in signatures.items():
+        print(f"\n{name}")
+        for side, table in sides.items():
+            print(f"  {side}")
+            for tensor, (dtype, shape) in table.items():
+                print(f"    {tensor}  {dtype}  {shape}")
+    return 0
+
+
+def _tensors(table):
+    return {name: (info.dtype, info.shape) for name, info in table.items()}
+
+
+def _ask(client, values):
+    info = client.metadata().signatures.get(values.signature)
+    if info is None:
+        known = sorted(client.metadata().signatures)
+        raise ValueError(
+            f"`signature` must be one of the model's, {known}. Received: "
+            f"signature={values.signature!r}"
+        )
+    settings = _settings(values, info)
+    rows, count, failed = _rows(values), 0, False
+    while part := list(itertools.islice(rows, values.rows_per_call)):
+        columns = query_rows.columns(part, info, settings)
+        outputs = client.predict(values.signature, columns)
+        for row, answer in zip(part, query_rows.as_rows(outputs), strict=True):
+            count += 1
+            failed |= _print_row(count, row, answer, values.json)
+    return 1 if failed else 0
+
+
+def _settings(values, info):
+    """Returns the settings that the signature takes."""
+    settings = sampling.settings(values)
+    unused = [
+        name
+        for name in settings
+        if name not in info.inputs and values[name].present
+    ]
+    if unused:
+        raise ValueError(
+            f"The signature {values.signature!r} takes the settings "
+            f"{[name for name in settings if name in info.inputs]}. Received: "
+            f"{unused}"
+        )
+    return settings
+
+
+def _print_row(number, row, answer, as_json) -> bool:
+    """Prints a row; returns whether it has an error."""
+    error = answer.get("error", "")
+    text = [answer[name] for name in _TEXTS if name in answer]
+    if as_json or not text:
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+    elif not error:
+        print(_shown(row.get("prompts", "")) + _shown(text[0]), flush=True)
+    if error:
+        print(f"error: row {number}: {error}", file=sys.stderr)
+    if answer.get("finish_reason") == "max_length":
+        _say_that_it_is_full()
+    return bool(error)
+
+
+def _shown(text) -> str:
+    is_bytes = isinstance(text, bytes)
+    return text.decode("utf-8", "replace") if is_bytes else text
+
+
+def _say_that_it_is_full():
+    print(
+        "(stopped at the model's max_length; --overflow=roll goes on)",
+        file=sys.stderr,
+    )
+
+
+def _stream(client, values):
+    failed = False
+    for number, row in enumerate(_rows(values), 1):
+        settings = sampling.settings(values) | row
+        prompt = settings.pop("prompts", "")
+        stream = client.stream(
+            prompt, tokens_per_call=values.tokens_per_call, **settings
+        )
+        try:
+            _print_pieces(prompt, stream)
+        except InvalidRequestError as error:
+            print(f"error: row {number}: {error}", file=sys.stderr)
+            failed = True
+    return 1 if failed else 0
+
+
+def _print_pieces(prompt, stream):
+    for index, piece in enumerate(stream):
+        start = _shown(prompt) if index == 0 else ""
+        print(start + piece, end="", flush=True)
+    print()
+    if stream.finish_reason == "max_length":
+        _say_that_it_is_full()

@@ -1,0 +1,113 @@
+"""Settings by name come in, one value for each row goes out, as Python has it.
+
+What they may be is judged where the model is: `generation.settings`. Nothing
+here needs TensorFlow, so that a client can be light.
+"""
+
+import numbers
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+
+SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
+
+DEFAULTS = {
+    "max_new_tokens": 100,
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "frequency_penalty": 0.0,
+    "presence_penalty": 0.0,
+    "no_repeat_ngram": 0,
+    "seed": 0,
+    "stop": "",
+    "banned": "",
+    "overflow": "stop",
+}
+TEXTS = ("stop", "banned")  # settings of several texts in a row
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises ValueError if one of the names is no setting's."""
+    unknown = sorted(set(names) - set(DEFAULTS))
+    if unknown:
+        raise ValueError(
+            f"A setting must be one of {list(DEFAULTS)}. Received: {unknown}"
+        )
+
+
+def setting_rows(batch_size: int, values: Mapping[str, Any]) -> dict[str, list]:
+    """Spreads settings over the rows of a batch.
+
+    Args:
+        batch_size: The number of rows.
+        values: As for `generation.settings.make_settings`.
+
+    Returns:
+        By the name of every setting, a list of `batch_size` integers, floats
+        or texts; what is not given has its default.
+
+    Raises:
+        ValueError: A setting is unknown, is of another type, or has another
+            number of values than there are rows.
+
+    Example:
+
+    >>> setting_rows(2, {"temperature": [0, 0.8]})["temperature"]
+    [0.0, 0.8]
+    """
+    check_names(values)
+    return {
+        name: _rows(name, values.get(name, default), batch_size)
+        for name, default in DEFAULTS.items()
+    }
+
+
+def join_texts(name: str, texts):
+    """Joins what the user gave as texts, for all rows or for each."""
+    if isinstance(texts, str):
+        return join_texts(name, [texts])
+    if not isinstance(texts, Iterable):
+        raise ValueError(f"`{name}` must be texts. Received: {name}={texts!r}")
+    if any(not isinstance(text, str) for text in texts):
+        return [join_texts(name, row) for row in texts]
+    if any(SEPARATOR in text for text in texts):
+        raise ValueError(
+            f"`{name}` must be texts without U+001F. Received: "
+            f"{name}={list(texts)!r}"
+        )
+    return SEPARATOR.join(texts)
+
+
+_KINDS = {
+    int: (numbers.Integral, "an integer"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a text"),
+}
+
+
+def _rows(name, value, batch_size) -> list:
+    if name in TEXTS:
+        value = join_texts(name, value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        value = [value] * batch_size
+    rows = list(value)
+    if len(rows) != batch_size:
+        raise ValueError(
+            f"`{name}` must be one value, or one for each of the {batch_size} "
+            f"prompts. Received: {len(rows)} values"
+        )
+    return [_plain(name, row) for row in rows]
+
+
+def _plain(name, value):
+    """Returns a value as the type of the setting's default."""
+    kind = type(DEFAULTS[name])
+    accepted, words = _KINDS[kind]
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        raise ValueError(
+            f"`{name}` must be {words}. Received: {name}={value!r}"
+        )
+    return kind(value)

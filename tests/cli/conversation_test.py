@@ -1,0 +1,25 @@
+"""Tests of `gpt_keras.cli.conversation`."""
+
+from gpt_keras.cli.conversation import Conversation
+from gpt_keras.cli.conversation import Template
+
+
+def test_the_prompt_is_what_was_said():
+    talk = Conversation(Template(preamble="Be brief.\n"))
+    assert talk.prompt("Hi") == "Be brief.\nUser: Hi\nModel:"
+    talk.add("Hi", " Hello.")
+    talk.add("Who?", " Me.")
+    begin = "Be brief.\nUser: Hi\nModel: Hello.\n"
+    end = "User: Who?\nModel: Me.\nUser: Bye\nModel:"
+    assert talk.prompt("Bye") == begin + end
+    talk.drop_oldest()
+    assert talk.prompt("Bye") == "Be brief.\n" + end and len(talk) == 1
+    talk.clear()
+    assert talk.prompt("Hi") == "Be brief.\nUser: Hi\nModel:"
+
+
+def test_the_next_turn_ends_an_answer():
+    assert Template().stops() == ["\nUser:", "\nModel:"]
+    assert Template(user_prefix="", model_prefix="").stops() == ["\n"]
+    empty = Template(user_prefix="", model_prefix="", turn_end="")
+    assert empty.stops() == []
