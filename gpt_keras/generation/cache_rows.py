@@ -49,25 +49,37 @@ def from_rows(template, rows, lengths):
     """Returns the cache that `to_rows` was given.
 
     Args:
-        template: A cache of the model's, with any batch and positions.
+        template: A cache of the model's, with any batch and positions: a
+            `KVCache` for each block.
         rows: `(batch, positions, features)`.
         lengths: `(batch,)` int32, the positions of each row that are filled.
 
     Returns:
-        A cache of as many positions.
+        A cache of as many positions. What it holds of a row is one document,
+        as text gives no separator but the one that a row may begin with.
     """
     batch, positions, _ = tf.unstack(tf.shape(rows))
-    flat, start = [], 0
-    for values in tf.nest.flatten(template):
-        if values.shape.rank <= _POSITIONS:
-            flat.append(lengths)
-            continue
+    start = 0
+
+    def take(values):
+        nonlocal start
         heads, size = values.shape[1], values.shape[3]
         part = rows[..., start : start + heads * size]
-        part = tf.reshape(part, [batch, positions, heads, size])
-        flat.append(tf.transpose(part, [0, 2, 1, 3]))
         start += heads * size
-    return tf.nest.pack_sequence_as(template, flat)
+        part = tf.reshape(part, [batch, positions, heads, size])
+        return tf.transpose(part, [0, 2, 1, 3])
+
+    return tuple(
+        block._replace(
+            keys=take(block.keys),
+            values=take(block.values),
+            lengths=lengths,
+            document_starts=tf.nest.map_structure(
+                lambda _: tf.zeros_like(lengths), block.document_starts
+            ),
+        )
+        for block in template
+    )
 
 
 def row_features(template):

@@ -44,14 +44,16 @@ CONTENT = (
 class Served:
     """The signatures of one model, called by names."""
 
-    def __init__(self, policy, dtype="float32"):
+    def __init__(self, policy, dtype="float32", document_mask=False):
         self.tokenizer = train_byte_pair([TEXT], vocab_size=290)
+        separator = self.tokenizer.end_of_text_id if document_mask else None
         self.model = GPTModel(
             self.tokenizer.vocab_size + 30,
             *(16, 2, 32),
             max_length=32,
             num_layers=2,
             initializer_stddev=0.3,
+            document_separator_id=separator,
             dtype=dtype,
         )
         self.model(np.zeros((1, 1), np.int32))
@@ -389,7 +391,7 @@ def test_an_empty_batch_gets_an_empty_answer(plain):
 
 @pytest.fixture(scope="module")
 def hiding():
-    return Served(POLICIES["hiding"], "mixed_bfloat16")
+    return Served(POLICIES["hiding"], "mixed_bfloat16", document_mask=True)
 
 
 def test_what_a_policy_may_replace_comes_in_one_piece(hiding):
