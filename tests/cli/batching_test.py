@@ -113,5 +113,5 @@ def test_a_run_of_documents_goes_on_where_it_was(tmp_path):
 def test_only_windows_of_several_sources_are_mixed():
     config = TrainConfig(batching="best_fit", tokens="a=1,b=2")
     mixture = Mixture((10, 10), (1, 2))
-    with pytest.raises(ValueError, match="'packed' only.*best_fit"):
+    with pytest.raises(ValueError, match="'packed'` only.*best_fit"):
         make_batches(config, {}, mixture)
