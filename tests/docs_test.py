@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -52,7 +53,7 @@ RUN = (
     *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md"))),
 )
 PAGES = ("README.zh-CN.md", *RUN)
-INTERPRETERS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python", "-"]}
+LANGUAGES = ("bash", "python")  # of the blocks that are run
 # Flags of TF Serving and of absl, and the one that every program has.
 FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
@@ -122,25 +123,62 @@ def project(tmp_path):
     return tmp_path
 
 
+class Runner:
+    """Runs the blocks of a page as they would be pasted into a shell."""
+
+    def __init__(self, project):
+        path = os.pathsep.join([str(project / ".venv/bin"), os.environ["PATH"]])
+        self.options = {
+            "cwd": project,
+            "env": os.environ | {"PATH": path, "PYTHONUTF8": "1"},
+            "stdout": subprocess.PIPE,
+            "encoding": "utf-8",
+        }
+        self.server = subprocess.Popen(
+            [sys.executable, ROOT / "tests/block_server.py"],
+            stdin=subprocess.PIPE,
+            **self.options,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.stdin.close()
+        self.server.wait()
+        self.server.stdout.close()
+
+    def run(self, block):
+        """Returns the exit status and what was written."""
+        return getattr(self, f"_{block.language}")(block.code)
+
+    def _bash(self, code):
+        result = subprocess.run(
+            ["bash", "-euo", "pipefail"],
+            input=code,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            **self.options,
+        )
+        return result.returncode, result.stdout
+
+    def _python(self, code):
+        self.server.stdin.write(json.dumps(code) + "\n")
+        self.server.stdin.flush()
+        found = json.loads(self.server.stdout.readline())
+        return found["status"], found["output"]
+
+
 def test_blocks_that_are_marked_run_as_pasted(project):
-    path = os.pathsep.join([str(project / ".venv/bin"), os.environ["PATH"]])
     count = 0
-    for page in RUN:
-        for block in _blocks(page):
-            if _kind(block) != "run":
-                continue
-            result = subprocess.run(
-                INTERPRETERS[block.language],
-                input=block.code,
-                cwd=project,
-                env=os.environ | {"PATH": path, "PYTHONUTF8": "1"},
-                capture_output=True,
-                encoding="utf-8",
-                timeout=300,
-            )
-            where = f"{page}:{block.line}"
-            assert result.returncode == 0, f"{where}\n{result.stderr[-3000:]}"
-            count += 1
+    with Runner(project) as runner:
+        for page in RUN:
+            for block in _blocks(page):
+                if _kind(block) == "run":
+                    status, output = runner.run(block)
+                    where = f"{page}:{block.line}"
+                    assert status == 0, f"{where}\n{output[-3000:]}"
+                    count += 1
     assert count > 5
 
 
@@ -149,7 +187,7 @@ def test_every_block_says_whether_it_is_run(page):
     for block in _blocks(page):
         where = f"{page}:{block.line}"
         assert _kind(block), f"{where} has no mark"
-        assert _kind(block) != "run" or block.language in INTERPRETERS, where
+        assert _kind(block) != "run" or block.language in LANGUAGES, where
 
 
 def test_the_readmes_have_the_same_blocks():
