@@ -4,9 +4,12 @@ r"""Trains a GPT on text.
     python -m tools.train --recipe=shakespeare_char --text='books/*.txt' \
         --model_dir=runs/books
 
-The same command goes on from the last checkpoint.
+The same command goes on from the last checkpoint. On several hosts each runs
+it, and is told of the others by `TF_CONFIG`, or by --hosts and --host_index.
 """
 
+import dataclasses
+import functools
 import math
 import pathlib
 
@@ -19,6 +22,7 @@ from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
 from gpt_keras.data import sources
+from gpt_keras.data.shared_store import open_shared
 from gpt_keras.data.preparation import bytes_per_token
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
@@ -29,7 +33,10 @@ from gpt_keras.recipes import RECIPES
 from gpt_keras.text.gpt2_folder import read_gpt2_folder
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.training import trainer
+from gpt_keras.training.cluster import find_cluster
 from gpt_keras.training.curves import draw_curves
+from gpt_keras.training.hosts import Hosts
+from gpt_keras.training.installation import installed
 from gpt_keras.training.model_folder import check_free
 from gpt_keras.training.run_log import read_metrics
 from gpt_keras.training.strategy import choose_strategy
@@ -51,44 +58,85 @@ def define_flags(values):
         flag_values=values,
         required=True,
     )
+    flags.DEFINE_string(
+        "hosts",
+        "",
+        "HOST:PORT,HOST:PORT,… of all hosts, the chief first; in the place of "
+        "TF_CONFIG.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "host_index",
+        None,
+        "Which of --hosts this one is, from 0.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "hosts_wait",
+        600.0,
+        "Seconds to wait for the other hosts at the start.",
+        lower_bound=1.0,
+        flag_values=values,
+    )
     config_flags.define(TrainConfig, values)
 
 
 def main(values):
     """Trains; returns the exit status."""
     config = TrainConfig.from_flags(RECIPES[values.recipe], values)
-    folder = pathlib.Path(values.model_dir)
+    cluster = find_cluster(values.hosts, values.host_index)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    strategy = choose_strategy(config.logical_cpus)
-    tokenizer, store = prepare_data(config, folder / "tokens")
+    strategy = choose_strategy(config.logical_cpus, cluster, values.hosts_wait)
+    hosts = Hosts(strategy)
+    with hosts.guarded():
+        finished = _train(config, values, strategy, hosts)
+        hosts.largest(0)  # none ends while another still works
+    return 0 if finished else 130  # as a shell reports a stopped program
+
+
+def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
+    """Trains, on every host; returns whether to the last step."""
+    folder = pathlib.Path(values.model_dir)
+    settings = dataclasses.asdict(config).items()
+    hosts.check_same(
+        {**{f"--{name}": x for name, x in settings}, **installed()}
+    )
+    tokenizer, store = _data_of_all(config, folder / "tokens", hosts)
     splits = {name: store.split(name) for name in store.split_names}
-    for name, split in splits.items():
-        print(f"{name}: {split.num_tokens:,} tokens")
+    if hosts.is_chief:
+        for name, split in splits.items():
+            print(f"{name}: {split.num_tokens:,} tokens")
 
     def training_batches(first_step, num_steps):
-        return pipeline.training_batches(
-            splits["train"],
-            length=config.max_length,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            start_step=first_step,
-            num_steps=num_steps,
+        return hosts.spread(
+            functools.partial(
+                pipeline.training_batches,
+                splits["train"],
+                length=config.max_length,
+                batch_size=config.batch_size,
+                seed=config.seed,
+                start_step=first_step,
+                num_steps=num_steps,
+            )
+        )
+
+    def begin_folder():
+        check_free(folder, config, tokenizer.vocab_size)
+        tokenizer.save(folder)
+        write_atomically(
+            folder / "flagfile.txt",
+            f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
         )
 
     training_batches(0, 1)  # a corpus that is too short is told now
-    check_free(folder, config, tokenizer.vocab_size)
-    tokenizer.save(folder)
-    write_atomically(
-        folder / "flagfile.txt",
-        f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
-    )
+    hosts.on_chief(begin_folder)
     _, finished = trainer.train(
         config,
         folder,
         vocab_size=tokenizer.vocab_size,
         training_batches=training_batches,
-        validation_batches=_validation_batches(config, splits),
+        validation_batches=_validation_batches(config, splits, hosts),
         sample=_sampler(config, tokenizer),
         bytes_per_token=bytes_per_token(
             splits.get("validation", splits["train"]), tokenizer
@@ -96,8 +144,15 @@ def main(values):
         load_weights=model_source.load_weights,
         strategy=strategy,
     )
-    _report(folder, splits)
-    return 0 if finished else 130  # as a shell reports a stopped program
+    hosts.on_chief(lambda: _report(folder, splits))
+    return finished
+
+
+def _data_of_all(config: TrainConfig, directory, hosts: Hosts):
+    """Returns tokenizer and store on every host; the chief prepares them."""
+    data = hosts.on_chief(lambda: prepare_data(config, directory))
+    sha256 = hosts.from_chief(data and data[1].manifest["sha256"])
+    return hosts.together(lambda: data or open_shared(directory, sha256))
 
 
 def prepare_data(config: TrainConfig, directory):
@@ -139,14 +194,18 @@ def _tokenizer_of(folder: pathlib.Path):
     return read_gpt2_folder(folder) or load_tokenizer(folder)
 
 
-def _validation_batches(config: TrainConfig, splits):
+def _validation_batches(config: TrainConfig, splits, hosts: Hosts):
     if "validation" not in splits:
         return None
-    return pipeline.validation_batches(
-        splits["validation"],
-        length=config.max_length,
-        batch_size=config.batch_size,
-        max_batches=config.validation_batches or None,
+    return hosts.spread(
+        functools.partial(
+            pipeline.validation_batches,
+            splits["validation"],
+            length=config.max_length,
+            batch_size=config.batch_size,
+            max_batches=config.validation_batches or None,
+        ),
+        is_endless=False,
     )
 
 

@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
+from gpt_keras.layers.lora import enable_lora
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
 from gpt_keras.training.adapter_file import ADAPTERS
 from gpt_keras.training.adapter_file import save_adapters
+from gpt_keras.training.callbacks import Agreement
 from gpt_keras.training.callbacks import Samples
 from gpt_keras.training.callbacks import Saving
 from gpt_keras.training.callbacks import SkippedSteps
@@ -25,11 +27,13 @@ from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.device_facts import peak_flops
 from gpt_keras.training.execution import Execution
 from gpt_keras.training.execution import python_clock
+from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.model_flops import training_flops_per_token
 from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.profiling import Profile
 from gpt_keras.training.profiling import parse_range
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.run_log import logged
 from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import Telemetry
@@ -53,14 +57,21 @@ def train(
     Killed at any moment and called again with the same arguments, it ends
     with the same weights, bit for bit.
 
+    On several hosts each calls it with the same arguments. The first, the
+    chief, is the only one that reads and writes the folder, and `init_from`;
+    the others have from it all they need. What one of them raises, all raise.
+
     Args:
         config: `TrainConfig`.
         model_dir: The model folder.
         vocab_size: Of the tokenizer.
         training_batches: Takes the first step and a number of steps, and
-            gives the batches of those steps.
-        validation_batches: Batches of the contract triple, or None.
-        sample: Takes the model and writes a text, or None.
+            gives the batches of those steps; from `Hosts.spread` on several
+            hosts.
+        validation_batches: Batches of the contract triple, or None; from
+            `Hosts.spread` too.
+        sample: Takes the model and writes a text, or None. The chief alone
+            calls it.
         bytes_per_token: UTF-8 bytes of the text per token, for the bits per
             byte of the log; None leaves them out.
         load_weights: Gives a built model the weights that `config.init_from`
@@ -75,41 +86,99 @@ def train(
             evenly over the replicas and microbatches.
         SkippedTooOften: Too many steps had to be left out.
         OSError: The folder can't be written.
+        HostLost: Another host of the run has ended, or can't be reached.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    hosts = Hosts(strategy)
     _check_replicas(config, strategy.num_replicas_in_sync)
     profiled = parse_range(config.profile)
-    model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
-    with strategy.scope():
-        model = _make_model(config, vocab_size, folder, load_weights)
-        checkpoint = TrainingCheckpoint(
-            folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
+    with hosts.guarded():
+        model, checkpoint = _begin(
+            config, folder, vocab_size, load_weights, strategy, hosts
         )
-        first_step = checkpoint.restore()
-        if first_step == 0 and config.init_from and not config.lora_rank:
+        first_step = int(checkpoint.step.numpy())
+        has_validated = validation_batches is None or hosts.from_chief(
+            first_step in logged(folder, "val_loss", first_step)
+        )
+        finished = first_step >= config.steps and has_validated
+        if not finished:
+            log = hosts.on_chief(lambda: RunLog(folder, first_step))
+            run = _Run(
+                config,
+                folder,
+                hosts,
+                first_step,
+                checkpoint,
+                log or SilentLog(),
+                _workload(config, model, bytes_per_token),
+                StopSignals(hosts),
+            )
+            finished = _fit(
+                run,
+                model,
+                has_validated,
+                training_batches,
+                validation_batches,
+                sample,
+                profiled,
+            )
+        hosts.on_chief(lambda: _keep_adapters(config, model, folder))
+    return model, finished
+
+
+def _begin(config, folder, vocab_size, load_weights, strategy, hosts):
+    """Returns the model and its checkpoint, both as the run stands.
+
+    The chief reads files out of the strategy's scope, in which all hosts must
+    make the same variables.
+    """
+
+    def read_base():
+        model_folder.load_base(model, folder, config, load_weights)
+
+    def read():
+        step = checkpoint.read()
+        if step == 0 and config.init_from and not config.lora_rank:
             load_weights(config.init_from, model)
             model.step_state.restart_averages()
-    # Not before all of it could be made: a mistaken option is no claim.
-    model_folder.claim(model_dir, config, vocab_size)
-    if config.lora_rank:
-        model_folder.keep_base(model, model_dir)
-    losses = logged(folder, "val_loss", first_step)
-    checkpoint.recall_losses(x for x in losses.values() if x is not None)
-    has_validated = validation_batches is None or first_step in losses
-    if first_step >= config.steps and has_validated:
-        _keep_adapters(config, model, folder)
-        return model, True
+        # Not before all could be made: a mistaken option is no claim.
+        model_folder.claim(folder, config, vocab_size)
+        if config.lora_rank:
+            model_folder.keep_base(model, folder)
+        losses = logged(folder, "val_loss", step).values()
+        checkpoint.recall_losses(loss for loss in losses if loss is not None)
 
-    run = _Run(
-        config,
-        folder,
-        first_step,
-        checkpoint,
-        RunLog(folder, first_step),
-        _workload(config, model, bytes_per_token),
-        StopSignals(),
-    )
+    hosts.on_chief(lambda: model_folder.check_free(folder, config, vocab_size))
+    with strategy.scope():
+        model = _make_model(config, vocab_size)
+    if config.lora_rank:
+        hosts.on_chief(read_base)
+    with strategy.scope():
+        _prepare_training(config, model)
+        checkpoint = TrainingCheckpoint(
+            folder / model_folder.CHECKPOINTS,
+            model,
+            config.keep_checkpoints,
+            hosts.is_chief,
+        )
+    hosts.on_chief(read)
+    hosts.copy_from_chief(checkpoint.variables)
+    checkpoint.restore_means()
+    return model, checkpoint
+
+
+def _fit(
+    run,
+    model,
+    has_validated,
+    training_batches,
+    validation_batches,
+    sample,
+    profiled,
+) -> bool:
+    """Trains to the last step, or a signal; returns whether to the last."""
+    config, first_step = run.config, run.first_step
     with run.stop:
         callbacks = run.callbacks(training_batches, sample, profiled)
         if validation_batches is not None:
@@ -120,7 +189,7 @@ def train(
             place = [type(x) for x in callbacks].index(Saving)
             callbacks.insert(place, validation)
         if first_step < config.steps and not run.stop.received:
-            model.train_function = _execution(config, model, profiled)
+            model.train_function = _execution(run, model, profiled)
             model.fit(
                 training_batches(first_step, config.steps - first_step),
                 epochs=1,
@@ -128,8 +197,7 @@ def train(
                 verbose=0,
                 callbacks=callbacks,
             )
-    _keep_adapters(config, model, folder)
-    return model, run.stop.received is None
+    return run.stop.received is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,16 +206,19 @@ class _Run:
 
     config: TrainConfig
     folder: pathlib.Path
+    hosts: Hosts
     first_step: int
     checkpoint: TrainingCheckpoint
-    log: RunLog
+    log: RunLog | SilentLog
     workload: Workload
     stop: StopSignals
 
     def callbacks(self, training_batches, sample, profiled) -> list:
         """Returns all in their order, `Validation` excepted."""
         config, log = self.config, self.log
-        explain = functools.partial(_explain, self.folder, training_batches)
+        explain = functools.partial(
+            _explain, self.hosts, self.folder, training_batches
+        )
         telemetry = Telemetry(
             log,
             config.log_every,
@@ -164,10 +235,13 @@ class _Run:
             self.stop,
         )
         callbacks = [
+            Agreement(self.stop),
             SkippedSteps(log, config.max_skipped, explain),
             telemetry,
             saving,
         ]
+        if not self.hosts.is_chief:
+            return callbacks
         if sample is not None and config.sample_every:
             callbacks.append(
                 Samples(log, config.sample_every, sample, self.stop)
@@ -188,8 +262,9 @@ class _Run:
         )
 
 
-def _execution(config, model, profiled) -> Execution:
+def _execution(run, model, profiled) -> Execution:
     """Returns what `fit` calls; it ends where a callback has to look."""
+    config = run.config
     most = config.steps_per_execution or config.spike_window
     return Execution(
         model,
@@ -204,6 +279,7 @@ def _execution(config, model, profiled) -> Execution:
         # Beyond the window nobody could tell which of them were left out.
         most=min(most, config.spike_window),
         clock=python_clock if config.deterministic else tf.timestamp,
+        hosts=run.hosts,
     )
 
 
@@ -232,13 +308,15 @@ def _keep_adapters(config, model, folder) -> None:
             save_adapters(model, folder / ADAPTERS)
 
 
-def _explain(folder, training_batches, step: int, text: str) -> str:
+def _explain(hosts, folder, training_batches, step: int, text: str) -> str:
     """Writes the batch of a step down, and says where."""
     path = folder / f"skipped_step_{step}.npy"
-    token_ids = next(iter(training_batches(step - 1, 1)))[0].numpy()
-    buffer = io.BytesIO()
-    np.save(buffer, token_ids)
-    write_atomically(path, buffer.getvalue())
+    token_ids = next(iter(training_batches(step - 1, 1)))[0]
+    token_ids = hosts.whole_batch(token_ids).numpy()
+    if hosts.is_chief:
+        buffer = io.BytesIO()
+        np.save(buffer, token_ids)
+        write_atomically(path, buffer.getvalue())
     last = latest_step(folder / model_folder.CHECKPOINTS) or 0
     return (
         f"{text}. Its token ids are in {str(path)!r}. The run is at the "
@@ -247,8 +325,8 @@ def _explain(folder, training_batches, step: int, text: str) -> str:
     )
 
 
-def _make_model(config, vocab_size: int, model_dir, load_weights) -> GPTModel:
-    """Returns the model, its weights and the optimizer's slots made."""
+def _make_model(config, vocab_size: int) -> GPTModel:
+    """Returns the model, its weights made."""
     keras.utils.set_random_seed(config.seed)
     model = GPTModel(
         vocab_size,
@@ -257,11 +335,15 @@ def _make_model(config, vocab_size: int, model_dir, load_weights) -> GPTModel:
         dtype=config.dtype,
     )
     model.build((None, config.max_length))
+    return model
+
+
+def _prepare_training(config, model) -> None:
+    """Makes adapters, if need be, and the optimizer with its slots."""
     if config.lora_rank:
-        model_folder.begin_adapters(model, model_dir, config, load_weights)
+        enable_lora(model, config.lora_rank, config.lora_alpha, config.seed)
     model.compile(make_optimizer(config, model), **config.step_options())
     model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def _check_replicas(config, replicas: int) -> None:
