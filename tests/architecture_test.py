@@ -16,7 +16,7 @@ DATA = """
     text.gpt2_folder text.tokenizer text.tokenizer_training
     data.text_decoding data.sources data.splitting data.packing
     data.token_manifest data.token_store data.token_store_writing
-    data.preparation data.pipeline
+    data.preparation data.shared_store data.pipeline
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
@@ -24,13 +24,15 @@ MODEL = """
     layers.causal_self_attention layers.decoder_block layers.projection
     layers.lora training.loss training.chunked_loss training.microbatches
     training.gradients training.step_state training.exact_step
-    training.exact_trainer model weights.surgery training.schedules
-    training.adamw training.muon training.optimizers training.strategy
+    training.cluster training.hosts training.exact_trainer model
+    weights.surgery training.schedules training.adamw training.muon
+    training.optimizers training.strategy training.installation
     training.checkpoint weights.architecture training.model_folder
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise
     training.stop_signals training.telemetry training.callbacks
-    training.profiling training.curves training.trainer weights.names
+    training.profiling training.curves training.run_start training.trainer
+    weights.names
     weights.assignment weights.configuration weights.safetensors_header
     weights.safetensors weights.hugging_face_tensors weights.hugging_face
     weights.openai weights.keras_hub generation.row_errors generation.settings

@@ -22,10 +22,10 @@ from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
 from gpt_keras.data import sources
-from gpt_keras.data.shared_store import open_shared
 from gpt_keras.data.preparation import bytes_per_token
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
+from gpt_keras.data.shared_store import open_shared
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.generation.text_generator import TextGenerator
@@ -129,7 +129,8 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
             f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
         )
 
-    training_batches(0, 1)  # a corpus that is too short is told now
+    # A corpus that is too short is told now.
+    hosts.together(lambda: training_batches(0, 1))
     hosts.on_chief(begin_folder)
     _, finished = trainer.train(
         config,

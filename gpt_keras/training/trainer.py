@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
 from gpt_keras.files import write_atomically
-from gpt_keras.layers.lora import enable_lora
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
 from gpt_keras.training.adapter_file import ADAPTERS
@@ -29,12 +28,12 @@ from gpt_keras.training.execution import Execution
 from gpt_keras.training.execution import python_clock
 from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.model_flops import training_flops_per_token
-from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.profiling import Profile
 from gpt_keras.training.profiling import parse_range
 from gpt_keras.training.run_log import RunLog
 from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.run_log import logged
+from gpt_keras.training.run_start import begin_run
 from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import Telemetry
 from gpt_keras.training.telemetry import Workload
@@ -94,7 +93,7 @@ def train(
     profiled = parse_range(config.profile)
     folder = pathlib.Path(model_dir)
     with hosts.guarded():
-        model, checkpoint = _begin(
+        model, checkpoint = begin_run(
             config, folder, vocab_size, load_weights, strategy, hosts
         )
         first_step = int(checkpoint.step.numpy())
@@ -113,91 +112,14 @@ def train(
                 log or SilentLog(),
                 _workload(config, model, bytes_per_token),
                 StopSignals(hosts),
-            )
-            finished = _fit(
-                run,
-                model,
-                has_validated,
                 training_batches,
                 validation_batches,
                 sample,
                 profiled,
             )
+            finished = run.fit(model, has_validated)
         hosts.on_chief(lambda: _keep_adapters(config, model, folder))
     return model, finished
-
-
-def _begin(config, folder, vocab_size, load_weights, strategy, hosts):
-    """Returns the model and its checkpoint, both as the run stands.
-
-    The chief reads files out of the strategy's scope, in which all hosts must
-    make the same variables.
-    """
-
-    def read_base():
-        model_folder.load_base(model, folder, config, load_weights)
-
-    def read():
-        step = checkpoint.read()
-        if step == 0 and config.init_from and not config.lora_rank:
-            load_weights(config.init_from, model)
-            model.step_state.restart_averages()
-        # Not before all could be made: a mistaken option is no claim.
-        model_folder.claim(folder, config, vocab_size)
-        if config.lora_rank:
-            model_folder.keep_base(model, folder)
-        losses = logged(folder, "val_loss", step).values()
-        checkpoint.recall_losses(loss for loss in losses if loss is not None)
-
-    hosts.on_chief(lambda: model_folder.check_free(folder, config, vocab_size))
-    with strategy.scope():
-        model = _make_model(config, vocab_size)
-    if config.lora_rank:
-        hosts.on_chief(read_base)
-    with strategy.scope():
-        _prepare_training(config, model)
-        checkpoint = TrainingCheckpoint(
-            folder / model_folder.CHECKPOINTS,
-            model,
-            config.keep_checkpoints,
-            hosts.is_chief,
-        )
-    hosts.on_chief(read)
-    hosts.copy_from_chief(checkpoint.variables)
-    checkpoint.restore_means()
-    return model, checkpoint
-
-
-def _fit(
-    run,
-    model,
-    has_validated,
-    training_batches,
-    validation_batches,
-    sample,
-    profiled,
-) -> bool:
-    """Trains to the last step, or a signal; returns whether to the last."""
-    config, first_step = run.config, run.first_step
-    with run.stop:
-        callbacks = run.callbacks(training_batches, sample, profiled)
-        if validation_batches is not None:
-            validation = run.validation(validation_batches)
-            if first_step and not has_validated:
-                validation.catch_up(model, first_step)
-            # Before a checkpoint is saved, which knows of the lowest loss.
-            place = [type(x) for x in callbacks].index(Saving)
-            callbacks.insert(place, validation)
-        if first_step < config.steps and not run.stop.received:
-            model.train_function = _execution(run, model, profiled)
-            model.fit(
-                training_batches(first_step, config.steps - first_step),
-                epochs=1,
-                shuffle=False,
-                verbose=0,
-                callbacks=callbacks,
-            )
-    return run.stop.received is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,12 +134,46 @@ class _Run:
     log: RunLog | SilentLog
     workload: Workload
     stop: StopSignals
+    training_batches: Callable[[int, int], tf.data.Dataset]
+    validation_batches: tf.data.Dataset | None
+    sample: Callable[[keras.Model], str] | None
+    profiled: tuple[int, int] | None
 
-    def callbacks(self, training_batches, sample, profiled) -> list:
+    def fit(self, model, has_validated: bool) -> bool:
+        """Trains to the last step or a signal; returns whether to the last.
+
+        Args:
+            model: As the run stands.
+            has_validated: Whether there is nothing to make up for.
+        """
+        config, first_step = self.config, self.first_step
+        with self.stop:
+            callbacks = self._callbacks()
+            if self.validation_batches is not None:
+                validation = self._validation()
+                if first_step and not has_validated:
+                    validation.catch_up(model, first_step)
+                # Before a checkpoint is saved, which knows of the lowest loss.
+                place = [type(x) for x in callbacks].index(Saving)
+                callbacks.insert(place, validation)
+            if first_step < config.steps and not self.stop.received:
+                model.train_function = self._execution(model)
+                model.fit(
+                    self.training_batches(
+                        first_step, config.steps - first_step
+                    ),
+                    epochs=1,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=callbacks,
+                )
+        return self.stop.received is None
+
+    def _callbacks(self) -> list:
         """Returns all in their order, `Validation` excepted."""
         config, log = self.config, self.log
         explain = functools.partial(
-            _explain, self.hosts, self.folder, training_batches
+            _explain, self.hosts, self.folder, self.training_batches
         )
         telemetry = Telemetry(
             log,
@@ -242,45 +198,46 @@ class _Run:
         ]
         if not self.hosts.is_chief:
             return callbacks
-        if sample is not None and config.sample_every:
+        if self.sample is not None and config.sample_every:
             callbacks.append(
-                Samples(log, config.sample_every, sample, self.stop)
+                Samples(log, config.sample_every, self.sample, self.stop)
             )
-        if profiled is not None:
-            callbacks.append(Profile(self.folder, self.first_step, profiled))
+        if self.profiled is not None:
+            callbacks.append(
+                Profile(self.folder, self.first_step, self.profiled)
+            )
         return callbacks
 
-    def validation(self, batches) -> Validation:
+    def _validation(self) -> Validation:
         return Validation(
             self.log,
             self.config.validate_every,
-            batches,
+            self.validation_batches,
             self.config.steps,
             self.workload,
             self.checkpoint.save_best if self.config.keep_best else None,
             self.stop,
         )
 
-
-def _execution(run, model, profiled) -> Execution:
-    """Returns what `fit` calls; it ends where a callback has to look."""
-    config = run.config
-    most = config.steps_per_execution or config.spike_window
-    return Execution(
-        model,
-        config.steps,
-        stops=(
-            config.log_every,
-            config.validate_every,
-            config.checkpoint_every,
-            config.sample_every,
-        ),
-        at=profiled or (),
-        # Beyond the window nobody could tell which of them were left out.
-        most=min(most, config.spike_window),
-        clock=python_clock if config.deterministic else tf.timestamp,
-        hosts=run.hosts,
-    )
+    def _execution(self, model) -> Execution:
+        """Returns what `fit` calls; it ends where a callback has to look."""
+        config = self.config
+        most = config.steps_per_execution or config.spike_window
+        return Execution(
+            model,
+            config.steps,
+            stops=(
+                config.log_every,
+                config.validate_every,
+                config.checkpoint_every,
+                config.sample_every,
+            ),
+            at=self.profiled or (),
+            # Beyond the window nobody could tell which of them were left out.
+            most=min(most, config.spike_window),
+            clock=python_clock if config.deterministic else tf.timestamp,
+            hosts=self.hosts,
+        )
 
 
 def _workload(config, model, bytes_per_token) -> Workload:
@@ -323,27 +280,6 @@ def _explain(hosts, folder, training_batches, step: int, text: str) -> str:
         f"checkpoint of step {last}: train on from there with another "
         "learning rate by --init_from, or allow more by --max_skipped."
     )
-
-
-def _make_model(config, vocab_size: int) -> GPTModel:
-    """Returns the model, its weights made."""
-    keras.utils.set_random_seed(config.seed)
-    model = GPTModel(
-        vocab_size,
-        **config.model_arguments(),
-        remat=config.remat,
-        dtype=config.dtype,
-    )
-    model.build((None, config.max_length))
-    return model
-
-
-def _prepare_training(config, model) -> None:
-    """Makes adapters, if need be, and the optimizer with its slots."""
-    if config.lora_rank:
-        enable_lora(model, config.lora_rank, config.lora_alpha, config.seed)
-    model.compile(make_optimizer(config, model), **config.step_options())
-    model.optimizer.build(model.trainable_variables)
 
 
 def _check_replicas(config, replicas: int) -> None:
