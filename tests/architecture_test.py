@@ -59,8 +59,8 @@ CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
     cli.safety cli.train cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export
-    cli.measure_parity cli.run_comparison cli.measure_kills cli.inspection
-    cli.evaluation_task cli.evaluate cli.transformers_program
+    cli.measure_parity cli.run_comparison cli.measure_kills cli.measure_hosts
+    cli.inspection cli.evaluation_task cli.evaluate cli.transformers_program
     cli.measure_conversion cli.measure_loading cli.resize
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
