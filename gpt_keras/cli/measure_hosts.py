@@ -50,6 +50,7 @@ DISTURBED = ("--rate=0.2", "--ema_decay=0.99", "--microbatches=2")
 # Of the kills, so many hit the start-up.
 START_UPS = 0.25
 _PAUSE = 0.02
+_CODE = "from gpt_keras.cli import train; train.run()"
 
 
 def define_flags(values):
@@ -119,17 +120,22 @@ class Job:
         folder: Of the model.
         arguments: Flags of the training.
         count: The number of hosts; all on this machine.
+        code: The program.
+
+    Attributes:
+        processes: Those that were started last.
     """
 
-    def __init__(self, folder, arguments, count: int):
+    processes = ()
+
+    def __init__(self, folder, arguments, count: int, code: str = _CODE):
         self.folder = folder
-        self._arguments, self._count = arguments, count
+        self._arguments, self._count, self._code = arguments, count, code
 
     @contextlib.contextmanager
     def started(self):
         """Starts a process for each host; none outlives the context."""
         hosts = ",".join(_free_addresses(self._count))
-        code = "from gpt_keras.cli import train; train.run()"
         paths = os.pathsep.join(map(os.path.abspath, sys.path))
         environment = {**os.environ, "PYTHONPATH": paths}
         with contextlib.ExitStack() as stack:
@@ -140,7 +146,7 @@ class Job:
                 if self._count > 1:
                     arguments += [f"--hosts={hosts}", f"--host_index={index}"]
                 process = subprocess.Popen(
-                    [sys.executable, "-c", code, *arguments],
+                    [sys.executable, "-c", self._code, *arguments],
                     env=environment,
                     stdout=stack.enter_context(open(log, "ab")),
                     stderr=subprocess.STDOUT,
@@ -148,6 +154,7 @@ class Job:
                 stack.callback(process.wait)
                 stack.callback(process.kill)
                 processes.append(process)
+            self.processes = processes
             yield processes
 
     def lines(self) -> int:

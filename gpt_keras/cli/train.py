@@ -91,7 +91,7 @@ def main(values):
     hosts = Hosts(strategy)
     with hosts.guarded():
         finished = _train(config, values, strategy, hosts)
-        hosts.largest(0)  # none ends while another still works
+        hosts.part()
     return 0 if finished else 130  # as a shell reports a stopped program
 
 

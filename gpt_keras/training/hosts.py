@@ -9,11 +9,13 @@ host, for all of them. On one host alone everything here is as good as nothing.
 import contextlib
 import json
 import re
+import time
 
 import numpy as np
 import tensorflow as tf
 
 _BYTES_AT_ONCE = 2**26  # of variables, in one message
+_SECONDS_TO_PART = 0.5  # in which answers that are under way arrive
 _SMALLEST = 64  # numbers of a message: others are padded, so few are traced
 _TASK = re.compile(r"/job:(\w+)/(?:replica:\d+/)?task:(\d+)")
 # What TensorFlow raises on the hosts that stay behind.
@@ -100,6 +102,8 @@ class Hosts:
         except _USER_ERRORS as mine:
             error = mine
         texts = self.exchange(None if error is None else str(error))
+        if any(text is not None for text in texts):
+            self.part()
         if error is not None:
             raise error
         for index, text in enumerate(texts):
@@ -137,6 +141,7 @@ class Hosts:
             if chief.get(name) != facts.get(name)
         ]
         if differences:
+            self.part()
             raise ValueError(
                 "All hosts must run the same command with the same software "
                 f"on the same data. Received: {'; '.join(differences[:8])}"
@@ -160,6 +165,20 @@ class Hosts:
                 group, size = [], 0
         if group:
             self._copy_at_once(group)
+
+    def part(self) -> None:
+        """Waits for all hosts, before each of them may end.
+
+        A host that ends takes answers with it that another is waiting for. So
+        there are two meetings: once the first one is over here, all hosts
+        have come to the end, and what becomes of the second doesn't matter.
+        """
+        if self.count == 1:
+            return
+        self.largest(0)
+        with contextlib.suppress(tf.errors.OpError):
+            self.largest(0)
+            time.sleep(_SECONDS_TO_PART)
 
     def spread(self, make, is_endless: bool = True):
         """Returns batches of which each host makes its own part only.
