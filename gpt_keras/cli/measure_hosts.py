@@ -90,7 +90,7 @@ def main(values):
     kills = _kill_often(killed, start_up, step, values)
     counts, different = compare(whole.folder, killed.folder)
     rows = {
-        "steps logged of one process and of two hosts": len(_losses(one)),
+        "losses of one process and of two hosts": len(_losses(one)),
         "largest difference of a loss": _largest_difference(one, two),
         "kills": len(kills),
         "  of the chief": sum(kill.host == 0 for kill in kills),
