@@ -19,8 +19,9 @@ DATA = """
     data.shard_files data.token_store data.token_sources data.work_units
     data.folder_lock data.unfinished_store data.encoding_worker
     data.encoder_pool data.token_store_writing data.store_report
-    data.preparation data.pipeline data.document_spans data.batch_layout
-    data.bucket_widths data.length_buckets data.best_fit data.document_batches
+    data.preparation data.shared_store data.pipeline data.document_spans
+    data.batch_layout data.bucket_widths data.length_buckets data.best_fit
+    data.document_batches
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
@@ -28,13 +29,14 @@ MODEL = """
     layers.causal_self_attention layers.decoder_block layers.projection
     layers.lora training.loss training.chunked_loss training.microbatches
     training.gradients training.step_state training.exact_step
-    training.exact_trainer training.schedules training.adamw training.muon
-    training.optimizers model weights.surgery training.strategy
+    training.cluster training.hosts training.exact_trainer training.schedules
+    training.adamw training.muon training.optimizers model weights.surgery
+    training.strategy training.installation
     training.checkpoint weights.architecture training.model_folder
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise
     training.stop_signals training.telemetry training.callbacks
-    training.profiling training.curves training.trainer
+    training.profiling training.curves training.run_start training.trainer
     planning.architecture planning.arithmetic planning.devices
     planning.activations planning.runtime planning.memory planning.timing
     planning.plan planning.table planning.calibration weights.names
@@ -82,14 +84,14 @@ CLI = """
     cli.safety cli.progress_bar cli.training_data cli.prepare cli.batching
     cli.train cli.generate cli.export cli.detection cli.detect_watermark
     cli.measure_watermark cli.measure_export cli.measure_parity
-    cli.run_comparison cli.measure_kills cli.inspection cli.evaluation_task
-    cli.evaluate cli.transformers_program cli.process_memory
-    cli.measure_conversion cli.measure_loading cli.measure_store cli.resize
-    cli.synthetic_batches cli.plan cli.measure_plan cli.serve
-    cli.client_flags cli.query_rows cli.query cli.conversation cli.chat_sources
-    cli.chat_session cli.chat cli.server_process cli.memory_samples
-    cli.load_requests cli.load_clients cli.upgrade_under_load
-    cli.measure_serving
+    cli.run_comparison cli.measure_kills cli.measure_hosts cli.inspection
+    cli.evaluation_task cli.evaluate cli.transformers_program
+    cli.process_memory cli.measure_conversion cli.measure_loading
+    cli.measure_store cli.resize cli.synthetic_batches cli.plan
+    cli.measure_plan cli.serve cli.client_flags cli.query_rows cli.query
+    cli.conversation cli.chat_sources cli.chat_session cli.chat
+    cli.server_process cli.memory_samples cli.load_requests cli.load_clients
+    cli.upgrade_under_load cli.measure_serving
 """.split()
 ORDER = [*COMMON, *DATA, *MODEL, *CLI]
 

@@ -22,6 +22,7 @@ from gpt_keras.cli import generate
 from gpt_keras.cli import inspection
 from gpt_keras.cli import measure_conversion
 from gpt_keras.cli import measure_export
+from gpt_keras.cli import measure_hosts
 from gpt_keras.cli import measure_kills
 from gpt_keras.cli import measure_loading
 from gpt_keras.cli import measure_parity
@@ -54,7 +55,7 @@ RUN = (
 )
 PAGES = ("README.zh-CN.md", *RUN)
 LANGUAGES = ("bash", "python")  # of the blocks that are run
-# Flags of TF Serving and of absl, and the one that every program has.
+# Flags of TF Serving, Slurm and absl, and the one that every program has.
 FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
     "flagfile",
@@ -63,6 +64,7 @@ FOREIGN_FLAGS = {
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
     "rest_api_timeout_in_ms",
+    "signal",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
     "trace",
@@ -253,6 +255,7 @@ def _flags_of_tools():
             evaluate,
             measure_watermark,
             measure_export,
+            measure_hosts,
             measure_kills,
             measure_parity,
             measure_conversion,

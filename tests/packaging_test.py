@@ -99,8 +99,8 @@ PRIVATE_NAMES = {
     "_flatten_layers": keras.layers.Layer,
     "_kernel": _built_layer,
 }
-# Public methods of named tuples, in spite of their names.
-NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+# Public in spite of their names: methods of named tuples, and `os._exit`.
+PUBLIC_NAMES = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 # Strings that are no attributes: the end of an output's name.
 ENDINGS = {"_bytes"}
 
@@ -126,7 +126,7 @@ def _private_names(tree):
                 used.add(node.value)
     foreign = (used - made) | inherited
     names = {name for name in foreign if re.match(r"_[^_]", name)}
-    return names - NAMED_TUPLES - ENDINGS
+    return names - PUBLIC_NAMES - ENDINGS
 
 
 def _without_f_strings(tree):

@@ -4,9 +4,11 @@ r"""Trains a GPT on text.
     python -m tools.train --recipe=shakespeare_char --text='books/*.txt' \
         --model_dir=runs/books
 
-The same command goes on from the last checkpoint.
+The same command goes on from the last checkpoint. On several hosts each runs
+it, and is told of the others by `TF_CONFIG`, or by --hosts and --host_index.
 """
 
+import dataclasses
 import math
 import pathlib
 
@@ -21,6 +23,7 @@ from gpt_keras.cli.batching import validation_batches
 from gpt_keras.cli.training_data import TrainingData
 from gpt_keras.cli.training_data import claim_data
 from gpt_keras.cli.training_data import read_data
+from gpt_keras.cli.training_data import read_shared_data
 from gpt_keras.config import TrainConfig
 from gpt_keras.data.preparation import bytes_per_token
 from gpt_keras.data.preparation import unigram_entropy
@@ -28,7 +31,10 @@ from gpt_keras.files import write_atomically
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.recipes import RECIPES
 from gpt_keras.training import trainer
+from gpt_keras.training.cluster import find_cluster
 from gpt_keras.training.curves import draw_curves
+from gpt_keras.training.hosts import Hosts
+from gpt_keras.training.installation import installed
 from gpt_keras.training.model_folder import check_free
 from gpt_keras.training.run_log import read_metrics
 from gpt_keras.training.strategy import choose_strategy
@@ -50,28 +56,68 @@ def define_flags(values):
         flag_values=values,
         required=True,
     )
+    flags.DEFINE_string(
+        "hosts",
+        "",
+        "HOST:PORT,HOST:PORT,… of all hosts, the chief first; in the place of "
+        "TF_CONFIG.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "host_index",
+        None,
+        "Which of --hosts this one is, from 0.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "hosts_wait",
+        600.0,
+        "Seconds to wait for the other hosts at the start.",
+        lower_bound=1.0,
+        flag_values=values,
+    )
     config_flags.define(TrainConfig, values)
 
 
 def main(values):
     """Trains; returns the exit status."""
     config = TrainConfig.from_flags(RECIPES[values.recipe], values)
-    folder = pathlib.Path(values.model_dir)
+    cluster = find_cluster(values.hosts, values.host_index)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    strategy = choose_strategy(config.logical_cpus)
-    data = read_data(config, folder)
-    tokenizer, splits = data.tokenizer, data.splits
-    for line in data.lines:
-        print(line)
-    batches = make_batches(config, splits, data.mixture)
-    check_free(folder, config, tokenizer.vocab_size)
-    claim_data(data, folder)
-    tokenizer.save(folder)
-    write_atomically(
-        folder / "flagfile.txt",
-        f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
+    strategy = choose_strategy(config.logical_cpus, cluster, values.hosts_wait)
+    hosts = Hosts(strategy)
+    with hosts.guarded():
+        finished = _train(config, values, strategy, hosts)
+        hosts.part()
+    return 0 if finished else 130  # as a shell reports a stopped program
+
+
+def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
+    """Trains, on every host; returns whether to the last step."""
+    folder = pathlib.Path(values.model_dir)
+    settings = dataclasses.asdict(config).items()
+    hosts.check_same(
+        {**{f"--{name}": x for name, x in settings}, **installed()}
     )
+    data = _data_of_all(config, folder, hosts)
+    tokenizer, splits = data.tokenizer, data.splits
+    batches = hosts.together(
+        lambda: make_batches(config, splits, data.mixture, hosts.spread)
+    )
+    if hosts.is_chief:
+        print(*data.lines, *batches.lines, sep="\n")
+
+    def begin_folder():
+        check_free(folder, config, tokenizer.vocab_size)
+        claim_data(data, folder)
+        tokenizer.save(folder)
+        write_atomically(
+            folder / "flagfile.txt",
+            f"--recipe={values.recipe}\n" + config_flags.flagfile(config),
+        )
+
+    hosts.on_chief(begin_folder)
     model, finished = trainer.train(
         config,
         folder,
@@ -87,10 +133,19 @@ def main(values):
         load_weights=model_source.load_weights,
         strategy=strategy,
     )
-    _report(folder, splits)
+    hosts.on_chief(lambda: _report(folder, splits))
     if finished:
-        _report_parts(config, model, data)
-    return 0 if finished else 130  # as a shell reports a stopped program
+        _report_parts(config, model, data, hosts)
+    return finished
+
+
+def _data_of_all(config: TrainConfig, folder, hosts: Hosts) -> TrainingData:
+    """Returns what every host reads; the chief prepares it."""
+    data = hosts.on_chief(lambda: read_data(config, folder))
+    identity = hosts.from_chief(data and data.identity)
+    return hosts.together(
+        lambda: data or read_shared_data(config, folder, identity)
+    )
 
 
 def _sampler(config: TrainConfig, tokenizer):
@@ -127,12 +182,13 @@ def _report(folder, splits):
     print(f"curves: {draw_curves(folder, entropy)}")
 
 
-def _report_parts(config: TrainConfig, model, data: TrainingData):
+def _report_parts(config, model, data: TrainingData, hosts: Hosts):
     """Prints the validation loss of each of the sources that were mixed."""
     for name, split in data.validation_parts.items():
-        batches = validation_batches(config, split)
+        batches = validation_batches(config, split, hosts.spread)
         found = model.evaluate(batches, verbose=0, return_dict=True)
-        print(f"validation loss of {name}: {found['loss']:.4f}")
+        if hosts.is_chief:
+            print(f"validation loss of {name}: {found['loss']:.4f}")
 
 
 def run():

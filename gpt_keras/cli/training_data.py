@@ -10,6 +10,7 @@ from gpt_keras.config import TrainConfig
 from gpt_keras.data import sources
 from gpt_keras.data.mixing import Mixture
 from gpt_keras.data.preparation import prepare
+from gpt_keras.data.shared_store import open_shared
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.store_report import update_report
 from gpt_keras.data.token_manifest import MANIFEST
@@ -37,6 +38,8 @@ class TrainingData:
         mixture: Of the sources of the training split; None for one source.
         facts: Which tokens a run of `tokens` reads; None for its own tokens.
         lines: Says what the data is.
+        identity: A manifest's SHA-256 and a weight for each source: what
+            `read_shared_data` wants.
     """
 
     tokenizer: object
@@ -47,6 +50,7 @@ class TrainingData:
     mixture: Mixture | None = None
     facts: list[dict] | None = None
     lines: tuple[str, ...] = ()
+    identity: tuple[tuple[str, int], ...] = ()
 
 
 def read_data(config: TrainConfig, model_dir) -> TrainingData:
@@ -66,9 +70,31 @@ def read_data(config: TrainConfig, model_dir) -> TrainingData:
             f"The run in {str(folder)!r} began with --tokens: go on with it, "
             "or choose another folder. Received: none."
         )
-    tokenizer, store = prepare_data(config, folder / TOKENS)
-    splits = {name: store.split(name) for name in store.split_names}
-    return TrainingData(tokenizer, splits, lines=_sizes(splits))
+    return _own(*prepare_data(config, folder / TOKENS))
+
+
+def read_shared_data(config: TrainConfig, model_dir, identity) -> TrainingData:
+    """Opens the tokens that `read_data` gave on another host; writes nothing.
+
+    Args:
+        config: The same as there.
+        model_dir: The model folder, where this host sees it.
+        identity: Of the data there.
+
+    Raises:
+        ValueError: This host sees other tokens.
+        OSError: As `TokenSources`.
+    """
+    if not config.tokens:
+        ((sha256, _),) = identity
+        return _own(*open_shared(pathlib.Path(model_dir) / TOKENS, sha256))
+    found = TokenSources(config.tokens, config.verify_tokens or None)
+    if found.identity != tuple(map(tuple, identity)):
+        raise ValueError(
+            "`tokens` must be those that the chief trains on. Received: "
+            f"tokens={config.tokens!r}, which are others here."
+        )
+    return _of_sources(config, found)
 
 
 def claim_data(data: TrainingData, model_dir) -> None:
@@ -126,6 +152,20 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
                 f"{found.tokenizer.fingerprint} in {config.tokens!r}, "
                 f"{tokenizer.fingerprint} in {config.init_from!r}."
             )
+    return _of_sources(config, found)
+
+
+def _own(tokenizer, store) -> TrainingData:
+    splits = {name: store.split(name) for name in store.split_names}
+    return TrainingData(
+        tokenizer,
+        splits,
+        lines=_sizes(splits),
+        identity=((store.manifest["sha256"], 1),),
+    )
+
+
+def _of_sources(config: TrainConfig, found: TokenSources) -> TrainingData:
     splits = found.splits()
     lines = _sizes(splits)
     several = len(found.stores) > 1
@@ -139,6 +179,7 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
         mixture=found.mixture,
         facts=found.facts,
         lines=lines,
+        identity=found.identity,
     )
 
 

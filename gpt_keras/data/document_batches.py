@@ -64,8 +64,18 @@ class DocumentBatches:
         shapes = self.plan.shapes
         self._shape = shapes[0] if len(shapes) == 1 else (None, None)
 
-    def steps(self, start_step: int, num_steps: int) -> tf.data.Dataset:
+    def steps(
+        self,
+        start_step: int,
+        num_steps: int,
+        context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
         """Batches `start_step` to `start_step + num_steps` of a run.
+
+        Args:
+            start_step: Batches that were trained on before.
+            num_steps: Batches to give.
+            context: As of `pipeline.training_batches`.
 
         Returns:
             A dataset of known length, without state. Its shapes are static
@@ -79,13 +89,32 @@ class DocumentBatches:
                 "`start_step` and `num_steps` must not be negative. "
                 f"Received: start_step={start_step}, num_steps={num_steps}."
             )
-        steps = tf.data.Dataset.range(start_step, start_step + num_steps)
-        return read_batches(steps, self._read, self._shape)
+        if context is None:
+            steps = tf.data.Dataset.range(start_step, start_step + num_steps)
+            return read_batches(steps, self._read, self._shape)
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        parts = tf.data.Dataset.range(
+            start_step * replicas, (start_step + num_steps) * replicas
+        )
 
-    def epoch(self, max_batches: int | None = None) -> tf.data.Dataset:
+        def read(number):
+            step, replica = divmod(int(number), replicas)
+            replica += context.input_pipeline_id * replicas
+            return self._read_part(step, replica, context)
+
+        rows, width = self._shape
+        if rows is not None:
+            rows = context.get_per_replica_batch_size(rows)
+        return read_batches(parts, read, (rows, width))
+
+    def epoch(
+        self,
+        max_batches: int | None = None,
+        context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
         """Every document once, or as many batches of them, for validation."""
         count = self.plan.num_batches
-        return self.steps(0, min(count, max_batches or count))
+        return self.steps(0, min(count, max_batches or count), context)
 
     def description(self) -> str:
         """Says in a line how documents and padding come out."""
@@ -99,3 +128,10 @@ class DocumentBatches:
 
     def _read(self, step):
         return read_layout(self._split, self._spans, self.plan.layout(step))
+
+    def _read_part(self, step, replica, context):
+        """Reads the rows of one replica."""
+        batch = self._read(step)
+        size = context.get_per_replica_batch_size(len(batch[0]))
+        rows = slice(replica * size, (replica + 1) * size)
+        return tuple(values[rows] for values in batch)

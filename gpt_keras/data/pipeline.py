@@ -1,7 +1,8 @@
 """The tokens of a split in, batches for `model.fit` out.
 
 A batch is `(token_ids, labels, sample_weight)`, each `(batch, length)`: int32,
-int32 and float32. Which one it is depends on (seed, step) alone.
+int32 and float32. Which one it is depends on (seed, step) alone. On several
+hosts each reads its own rows of it, and no others.
 """
 
 import numpy as np
@@ -21,6 +22,7 @@ def training_batches(
     start_step: int = 0,
     num_steps: int,
     mixture: Mixture | None = None,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Batches `start_step` to `start_step + num_steps` of a training run.
 
@@ -37,6 +39,8 @@ def training_batches(
         start_step: Batches that were trained on before.
         num_steps: Batches to give.
         mixture: Where the split is several sources, how to mix them.
+        context: Of `distribute_datasets_from_function`: the rows of this
+            host's replicas only, a dataset's element for each of them.
 
     Returns:
         A dataset of known length and static shapes. It has no state: each
@@ -69,11 +73,9 @@ def training_batches(
         tokens = split.read(starts, length + 1)
         return packing.to_batch(tokens, np.full(len(starts), length))
 
-    first, last = start_step * batch_size, (start_step + num_steps) * batch_size
-    indices = tf.data.Dataset.range(first, last).batch(
-        batch_size, drop_remainder=True
-    )
-    return read_batches(indices.map(starts), read, (batch_size, length))
+    indices = _row_numbers(start_step, num_steps, batch_size, context)
+    shape = (indices.element_spec.shape[0], length)
+    return read_batches(indices.map(starts), read, shape)
 
 
 def validation_batches(
@@ -82,6 +84,7 @@ def validation_batches(
     length: int,
     batch_size: int,
     max_batches: int | None = None,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """A split from its beginning to its end, in windows without overlap.
 
@@ -93,6 +96,7 @@ def validation_batches(
         length: Tokens in a window.
         batch_size: Windows in a batch, over all replicas.
         max_batches: Stops after so many batches.
+        context: As in `training_batches`.
 
     Returns:
         A dataset of known length and static shapes, without state.
@@ -117,22 +121,47 @@ def validation_batches(
         counts = packing.label_counts(
             windows, num_tokens=num_tokens, length=length
         )
-        tokens = np.zeros((batch_size, length + 1), np.int32)
+        tokens = np.zeros((len(windows), length + 1), np.int32)
         for row, window, count in zip(tokens, windows, counts, strict=True):
             if count:
                 row[: count + 1] = split.read([window * length], count + 1)
         return packing.to_batch(tokens, counts)
 
-    windows = tf.data.Dataset.range(num_batches * batch_size).batch(
-        batch_size, drop_remainder=True
-    )
-    return read_batches(windows, read, (batch_size, length))
+    windows = _row_numbers(0, num_batches, batch_size, context)
+    shape = (windows.element_spec.shape[0], length)
+    return read_batches(windows, read, shape)
 
 
 def _check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"`{name}` must be positive. Received: {size}.")
+
+
+def _row_numbers(start_step: int, num_steps: int, batch_size: int, context):
+    """Returns a dataset of the numbers of rows, from 0, that are read together.
+
+    Without a context those of a whole batch, `(batch,)`.
+
+    Raises:
+        ValueError: A batch can't be cut into equal parts for the replicas.
+    """
+    if context is None:
+        first = start_step * batch_size
+        last = (start_step + num_steps) * batch_size
+        rows = tf.data.Dataset.range(first, last)
+        return rows.batch(batch_size, drop_remainder=True)
+    replicas = context.num_replicas_in_sync // context.num_input_pipelines
+    size = context.get_per_replica_batch_size(batch_size)
+    first_part = context.input_pipeline_id * replicas
+
+    def rows_of(number):  # of a part among those of this host
+        step, replica = number // replicas, number % replicas
+        start = step * batch_size + (first_part + replica) * size
+        return start + tf.range(size, dtype=tf.int64)
+
+    first, last = start_step * replicas, (start_step + num_steps) * replicas
+    return tf.data.Dataset.range(first, last).map(rows_of)
 
 
 def read_batches(places: tf.data.Dataset, read, shape) -> tf.data.Dataset:

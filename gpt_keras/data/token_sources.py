@@ -64,6 +64,11 @@ class TokenSources:
             )
         ]
 
+    @property
+    def identity(self) -> tuple[tuple[str, int], ...]:
+        """What tells these tokens and weights from others."""
+        return tuple(identity(self.facts))
+
     def splits(self) -> dict[str, TokenSplit]:
         """The splits of all stores, one store after the other in each."""
         return {

@@ -1,12 +1,26 @@
 """What happens between the executions of `fit`: checks, samples, saves."""
 
 import keras
-import tqdm
 
 from gpt_keras.training.run_log import RunLog
 from gpt_keras.training.stepwise import Stepwise
 from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import bits_per_byte
+
+
+class Agreement(Stepwise):
+    """Lets all hosts know of a signal that came to one of them.
+
+    Args:
+        stop: `StopSignals`.
+    """
+
+    def __init__(self, stop: StopSignals):
+        super().__init__()
+        self.stop = stop
+
+    def at_step(self, step, logs):
+        self.stop.agree()
 
 
 class SkippedTooOften(ValueError):
@@ -46,7 +60,7 @@ class SkippedSteps(Stepwise):
                     step, skipped_loss=loss, skipped_gradient_norm=norm
                 )
                 text = f"loss {loss:.4g}, gradient norm {norm:.4g}"
-                tqdm.tqdm.write(f"step {step} was left out: {text}")
+                self.log.tell(f"step {step} was left out: {text}")
                 last = step, text
         recently = state.num_skipped_recently()
         if recently > self.most:
@@ -122,7 +136,7 @@ class Validation(Stepwise):
             **bits_per_byte("val_bits_per_byte", loss, self.workload),
         )
         note = " (best)" if is_best else ""
-        tqdm.tqdm.write(f"step {step}: val_loss {loss:.4f}{note}")
+        self.log.tell(f"step {step}: val_loss {loss:.4f}{note}")
 
 
 class _Interruption(keras.callbacks.Callback):
@@ -133,6 +147,7 @@ class _Interruption(keras.callbacks.Callback):
         self.stop = stop
 
     def on_test_batch_end(self, batch, logs=None):
+        self.stop.agree()
         if self.stop.received:
             self.model.stop_evaluating = True
 
@@ -158,7 +173,7 @@ class Samples(Stepwise):
         with self.model.averaged_weights():
             text = self.sample(self.model)
         self.log.write_text(step, "sample", text)
-        tqdm.tqdm.write(f"step {step}: sample\n{text}\n")
+        self.log.tell(f"step {step}: sample\n{text}\n")
 
 
 class Saving(Stepwise):
@@ -192,7 +207,7 @@ class Saving(Stepwise):
             self.model.stop_training = True
         if self.stop.received:
             self.model.stop_training = True
-            tqdm.tqdm.write(
+            self.log.tell(
                 f"Stopped by {self.stop.received.name} and saved at step "
                 f"{step}. The same command goes on from there."
             )

@@ -41,21 +41,30 @@ class TrainingCheckpoint:
             ones of a model with adapters in `base/`.
         model: A built, compiled model.
         keep: How many checkpoints are kept.
+        writes: Whether this host is the one that writes. The others take
+            part in what it asks of them, and touch no file.
     """
 
-    def __init__(self, directory, model, keep: int = 3):
+    def __init__(self, directory, model, keep: int = 3, writes: bool = True):
         self.directory = pathlib.Path(directory)
+        self.writes = writes
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.best_loss = tf.Variable(
             math.inf, dtype=tf.float64, trainable=False
         )
         self._model = model
+        # A metric's own variable has a part on each replica, which only all
+        # hosts together can read.
+        self._means = [
+            tf.Variable(variable.numpy(), trainable=False)
+            for variable in model.metrics_variables
+        ]
         state = model.step_state
         self._checkpoint = tf.train.Checkpoint(
             model=_values(run_variables(model)),
             optimizer=_values(model.optimizer.variables),
-            metrics=_values(model.metrics_variables),
+            metrics=self._means,
             recent=[state.recent, state.num_skipped],
             step=self.step,
             seconds=self.seconds,
@@ -69,8 +78,23 @@ class TrainingCheckpoint:
             keep=1,
         )
 
+    @property
+    def variables(self) -> list:
+        """All that a checkpoint holds, and the frozen weights."""
+        return [
+            *self._model.variables,
+            *self._model.optimizer.variables,
+            *self._means,
+            *self._model.step_state.variables,
+            self.step,
+            self.seconds,
+            self.best_loss,
+        ]
+
     def save(self, step: int, seconds: float) -> None:
         """Writes a checkpoint; the ones before it stay until it is whole.
+
+        On several hosts all call it.
 
         Raises:
             OSError: The folder is not writable, or the disk is full. The last
@@ -78,7 +102,9 @@ class TrainingCheckpoint:
         """
         self.step.assign(step)
         self.seconds.assign(seconds)
-        _save(self._manager, step)
+        _copy(self._model.metrics_variables, self._means)
+        if self.writes:
+            _save(self._manager, step)
 
     def save_best(self, step: int, loss: float) -> bool:
         """Writes the weights, if no validation loss was lower.
@@ -96,8 +122,9 @@ class TrainingCheckpoint:
         """
         if not loss < float(self.best_loss.numpy()):
             return False
-        with self._model.averaged_weights():
-            _save(self._best, step)
+        if self.writes:
+            with self._model.averaged_weights():
+                _save(self._best, step)
         self.best_loss.assign(loss)
         return True
 
@@ -124,11 +151,34 @@ class TrainingCheckpoint:
         Raises:
             ValueError: There are checkpoints, and none can be read.
         """
+        step = self.read(warn)
+        self.restore_means()
+        return step
+
+    def read(self, warn=print) -> int:
+        """Restores all but the log's running means.
+
+        Of several hosts the chief does it alone; once the others have its
+        `variables`, all call `restore_means`.
+
+        Args:
+            warn: As `restore`.
+
+        Returns:
+            As `restore`.
+
+        Raises:
+            ValueError: As `restore`.
+        """
         for name in ("", BEST, BASE):
             _remove_unfinished(self.directory / name)
         return _read_newest(
             self.directory, lambda path: _read(path, self._checkpoint), warn
         )
+
+    def restore_means(self) -> None:
+        """Gives the log's running means the values of the checkpoint."""
+        _copy(self._means, self._model.metrics_variables)
 
 
 def restore_weights(directory, model, warn=print) -> int:
@@ -187,6 +237,11 @@ def run_variables(model) -> list:
 def latest_step(directory) -> int | None:
     """Returns the step of the newest checkpoint, None where there is none."""
     return max(_steps(directory), default=None)
+
+
+def _copy(sources, targets) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.assign(source.numpy())
 
 
 def _values(variables):

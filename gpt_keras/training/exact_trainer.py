@@ -145,7 +145,7 @@ class ExactTrainer:
             return super().train_step(*args, **kwargs)
         from gpt_keras.training.exact_step import train_step
 
-        return train_step(self, *args)
+        return _for_keras(train_step(self, *args))
 
     def train_on_batch(
         self,
@@ -169,7 +169,7 @@ class ExactTrainer:
             return super().test_step(*args, **kwargs)
         from gpt_keras.training.exact_step import test_step
 
-        return test_step(self, *args)
+        return _for_keras(test_step(self, *args))
 
     def fit(self, *args, **kwargs):
         """Trains, as `keras.Model` does.
@@ -216,6 +216,20 @@ def _of_one_replica(strategy, batch):
     return keras.tree.map_structure(
         lambda values: strategy.experimental_local_results(values)[0], batch
     )
+
+
+def _for_keras(logs: dict) -> dict:
+    """Returns what a step logs in the shape that Keras can take it in.
+
+    On several hosts it takes the mean over the first axis.
+    """
+    import tensorflow as tf
+
+    from gpt_keras.training.hosts import Hosts
+
+    if Hosts(tf.distribute.get_strategy()).count == 1:
+        return logs
+    return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
 
 
 def _definer(model, method: str) -> type:

@@ -9,6 +9,8 @@ import time
 
 import tensorflow as tf
 
+from gpt_keras.training.hosts import Hosts
+
 
 def python_clock():
     """Returns seconds in a graph, where determinism forbids `tf.timestamp`."""
@@ -33,6 +35,8 @@ class Execution:
         seconds: After these no other step is begun.
         clock: Gives the seconds since some time, as a tensor. TensorFlow has
             none where operations must be deterministic: `python_clock` then.
+        hosts: Of the run. Several take the same number of steps together:
+            as many as fitted into `seconds` last time.
     """
 
     def __init__(
@@ -44,11 +48,14 @@ class Execution:
         most: int = 1,
         seconds: float = 0.5,
         clock=tf.timestamp,
+        hosts: Hosts | None = None,
     ):
         self._model, self._last_step = model, last_step
         self._stops = [number for number in stops if number]
         self._at, self._most, self._seconds = at, most, seconds
         self._clock = clock
+        self._hosts = hosts if hosts is not None and hosts.count > 1 else None
+        self._fitting = 1
         self._execute = tf.function(self._steps, autograph=False)
 
     def __call__(self, iterator):
@@ -58,7 +65,10 @@ class Execution:
         batches.
         """
         step = int(self._model.optimizer.iterations.numpy())
-        return self._execute(iterator, tf.constant(self.next_count(step)))
+        count = self.next_count(step)
+        if self._hosts is None:
+            return self._execute(iterator, tf.constant(count))
+        return self._execute_together(iterator, min(count, self._fitting))
 
     def next_count(self, step: int) -> int:
         """Returns how many steps may follow `step` in one execution."""
@@ -67,10 +77,22 @@ class Execution:
         ends += [stop for stop in self._at if stop > step]
         return min(ends) - step
 
+    def _execute_together(self, iterator, count: int):
+        """Takes `count` steps, which all hosts know, however long it takes."""
+        started = time.monotonic()
+        logs = self._execute(iterator, tf.constant(count))
+        float(logs["data_seconds"])  # waits for the device
+        micros = int((time.monotonic() - started) * 1e6)
+        seconds = self._hosts.largest(max(1, micros)) / 1e6
+        self._fitting = max(1, int(count * self._seconds / seconds))
+        return logs
+
     def _steps(self, iterator, count):
         started = self._clock()
 
         def goes_on(taken, waited):
+            if self._hosts is not None:  # their clocks may differ
+                return taken < count
             in_time = self._clock() - started < self._seconds
             return (taken < count) & (in_time | (taken == 0))
 

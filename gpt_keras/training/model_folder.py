@@ -138,13 +138,13 @@ def load_model(
     return merged(model) if merge else model
 
 
-def begin_adapters(model, model_dir, config, load_weights) -> None:
+def load_base(model, model_dir, config, load_weights) -> None:
     """Reads the weights that a run of adapters leaves as they are.
 
     They come from the folder of the run, if it has begun.
 
     Args:
-        model: A built model; it gets adapters.
+        model: A built model without adapters.
         model_dir: The folder of the run.
         config: The `TrainConfig` of the run.
         load_weights: Gives a built model the weights that `config.init_from`
@@ -160,7 +160,6 @@ def begin_adapters(model, model_dir, config, load_weights) -> None:
         load_weights(config.init_from, model)
     else:
         restore_weights(checkpoints / BASE, model)
-    enable_lora(model, config.lora_rank, config.lora_alpha, config.seed)
 
 
 def keep_base(model, model_dir) -> None:

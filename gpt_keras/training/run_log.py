@@ -8,11 +8,30 @@ import pathlib
 import time
 
 import tensorflow as tf
+import tqdm
 
 from gpt_keras.files import write_atomically
 
 METRICS = "metrics.jsonl"
 LOGS = "logs"  # the folder for TensorBoard
+
+
+class SilentLog:
+    """Stands for a `RunLog` on the hosts that don't write one."""
+
+    is_silent = True
+
+    def write(self, step: int, **values) -> None:
+        pass
+
+    def write_text(self, step: int, name: str, text: str) -> None:
+        pass
+
+    def tell(self, text: str) -> None:
+        pass
+
+    def sync(self) -> None:
+        pass
 
 
 class RunLog:
@@ -31,6 +50,8 @@ class RunLog:
         OSError: A file can't be written, or the disk is full; the message
             names the file. The methods raise it as well.
     """
+
+    is_silent = False
 
     def __init__(self, folder, last_step: int):
         self._path = pathlib.Path(folder) / METRICS
@@ -61,6 +82,10 @@ class RunLog:
         """Writes a text for TensorBoard."""
         with self._points(step):
             tf.summary.text(name, text)
+
+    def tell(self, text: str) -> None:
+        """Prints a line beside the progress bar."""
+        tqdm.tqdm.write(text)
 
     def sync(self) -> None:
         """Waits until the lines of `metrics.jsonl` are on the disk."""

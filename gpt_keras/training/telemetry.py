@@ -74,6 +74,7 @@ class Telemetry(Stepwise):
             total=self.last_step,
             initial=self._step,
             unit="step",
+            disable=self.log.is_silent,
             dynamic_ncols=True,
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
         )

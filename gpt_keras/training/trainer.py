@@ -16,6 +16,7 @@ from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
 from gpt_keras.training.adapter_file import ADAPTERS
 from gpt_keras.training.adapter_file import save_adapters
+from gpt_keras.training.callbacks import Agreement
 from gpt_keras.training.callbacks import Samples
 from gpt_keras.training.callbacks import Saving
 from gpt_keras.training.callbacks import SkippedSteps
@@ -25,12 +26,14 @@ from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.device_facts import peak_flops
 from gpt_keras.training.execution import Execution
 from gpt_keras.training.execution import python_clock
+from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.model_flops import training_flops_per_token
-from gpt_keras.training.optimizers import make_optimizer
 from gpt_keras.training.profiling import Profile
 from gpt_keras.training.profiling import parse_range
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.run_log import logged
+from gpt_keras.training.run_start import begin_run
 from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import Telemetry
 from gpt_keras.training.telemetry import Workload
@@ -55,15 +58,22 @@ def train(
     Killed at any moment and called again with the same arguments, it ends
     with the same weights, bit for bit.
 
+    On several hosts each calls it with the same arguments. The first, the
+    chief, is the only one that reads and writes the folder, and `init_from`;
+    the others have from it all they need. What one of them raises, all raise.
+
     Args:
         config: `TrainConfig`.
         model_dir: The model folder.
         vocab_size: Of the tokenizer.
         end_of_text_id: Of the tokenizer; for `config.document_mask` alone.
         training_batches: Takes the first step and a number of steps, and
-            gives the batches of those steps.
-        validation_batches: Batches of the contract triple, or None.
-        sample: Takes the model and writes a text, or None.
+            gives the batches of those steps; from `Hosts.spread` on several
+            hosts.
+        validation_batches: Batches of the contract triple, or None; from
+            `Hosts.spread` too.
+        sample: Takes the model and writes a text, or None. The chief alone
+            calls it.
         bytes_per_token: UTF-8 bytes of the text per token, for the bits per
             byte of the log; None leaves them out.
         tokens_per_batch: How many there are on average, for the speed in the
@@ -81,62 +91,47 @@ def train(
             `config.document_mask` finds no `end_of_text_id`.
         SkippedTooOften: Too many steps had to be left out.
         OSError: The folder can't be written.
+        HostLost: Another host of the run has ended, or can't be reached.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    hosts = Hosts(strategy)
     _check_replicas(config, strategy.num_replicas_in_sync)
-    arguments = model_folder.model_arguments(config, vocab_size, end_of_text_id)
     profiled = parse_range(config.profile)
-    model_folder.check_free(model_dir, config, vocab_size)
     folder = pathlib.Path(model_dir)
-    with strategy.scope():
-        model = _make_model(config, arguments, folder, load_weights)
-        checkpoint = TrainingCheckpoint(
-            folder / model_folder.CHECKPOINTS, model, config.keep_checkpoints
+    with hosts.guarded():
+        model, checkpoint = begin_run(
+            config,
+            folder,
+            vocab_size,
+            end_of_text_id,
+            load_weights,
+            strategy,
+            hosts,
         )
-        first_step = checkpoint.restore()
-        if first_step == 0 and config.init_from and not config.lora_rank:
-            load_weights(config.init_from, model)
-            model.step_state.restart_averages()
-    # Not before all of it could be made: a mistaken option is no claim.
-    model_folder.claim(model_dir, config, vocab_size, end_of_text_id)
-    if config.lora_rank:
-        model_folder.keep_base(model, model_dir)
-    losses = logged(folder, "val_loss", first_step)
-    checkpoint.recall_losses(x for x in losses.values() if x is not None)
-    has_validated = validation_batches is None or first_step in losses
-    if first_step >= config.steps and has_validated:
-        _keep_adapters(config, model, folder)
-        return model, True
-
-    run = _Run(
-        config,
-        folder,
-        first_step,
-        checkpoint,
-        RunLog(folder, first_step),
-        _workload(config, model, bytes_per_token, tokens_per_batch),
-        StopSignals(),
-    )
-    with run.stop:
-        callbacks = run.callbacks(training_batches, sample, profiled)
-        if validation_batches is not None:
-            validation = run.validation(validation_batches)
-            if first_step and not has_validated:
-                validation.catch_up(model, first_step)
-            # Before a checkpoint is saved, which knows of the lowest loss.
-            place = [type(x) for x in callbacks].index(Saving)
-            callbacks.insert(place, validation)
-        if first_step < config.steps and not run.stop.received:
-            model.train_function = _execution(config, model, profiled)
-            model.fit(
-                training_batches(first_step, config.steps - first_step),
-                epochs=1,
-                shuffle=False,
-                verbose=0,
-                callbacks=callbacks,
+        first_step = int(checkpoint.step.numpy())
+        has_validated = validation_batches is None or hosts.from_chief(
+            first_step in logged(folder, "val_loss", first_step)
+        )
+        finished = first_step >= config.steps and has_validated
+        if not finished:
+            log = hosts.on_chief(lambda: RunLog(folder, first_step))
+            run = _Run(
+                config,
+                folder,
+                hosts,
+                first_step,
+                checkpoint,
+                log or SilentLog(),
+                _workload(config, model, bytes_per_token, tokens_per_batch),
+                StopSignals(hosts),
+                training_batches,
+                validation_batches,
+                sample,
+                profiled,
             )
-    _keep_adapters(config, model, folder)
-    return model, run.stop.received is None
+            finished = run.fit(model, has_validated)
+        hosts.on_chief(lambda: _keep_adapters(config, model, folder))
+    return model, finished
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,16 +140,53 @@ class _Run:
 
     config: TrainConfig
     folder: pathlib.Path
+    hosts: Hosts
     first_step: int
     checkpoint: TrainingCheckpoint
-    log: RunLog
+    log: RunLog | SilentLog
     workload: Workload
     stop: StopSignals
+    training_batches: Callable[[int, int], tf.data.Dataset]
+    validation_batches: tf.data.Dataset | None
+    sample: Callable[[keras.Model], str] | None
+    profiled: tuple[int, int] | None
 
-    def callbacks(self, training_batches, sample, profiled) -> list:
+    def fit(self, model, has_validated: bool) -> bool:
+        """Trains to the last step or a signal; returns whether to the last.
+
+        Args:
+            model: As the run stands.
+            has_validated: Whether there is nothing to make up for.
+        """
+        config, first_step = self.config, self.first_step
+        with self.stop:
+            callbacks = self._callbacks()
+            if self.validation_batches is not None:
+                validation = self._validation()
+                if first_step and not has_validated:
+                    validation.catch_up(model, first_step)
+                # Before a checkpoint is saved, which knows of the lowest loss.
+                place = [type(x) for x in callbacks].index(Saving)
+                callbacks.insert(place, validation)
+            if first_step < config.steps and not self.stop.received:
+                model.train_function = self._execution(model)
+                model.fit(
+                    self.training_batches(
+                        first_step, config.steps - first_step
+                    ),
+                    epochs=1,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=callbacks,
+                )
+        return self.stop.received is None
+
+    def _callbacks(self) -> list:
         """Returns all in their order, `Validation` excepted."""
         config, log = self.config, self.log
-        explain = functools.partial(_explain, self.folder, training_batches)
+        explain = functools.partial(
+            _explain, self.hosts, self.folder, self.training_batches
+        )
         telemetry = Telemetry(
             log,
             config.log_every,
@@ -171,47 +203,53 @@ class _Run:
             self.stop,
         )
         callbacks = [
+            Agreement(self.stop),
             SkippedSteps(log, config.max_skipped, explain),
             telemetry,
             saving,
         ]
-        if sample is not None and config.sample_every:
+        if not self.hosts.is_chief:
+            return callbacks
+        if self.sample is not None and config.sample_every:
             callbacks.append(
-                Samples(log, config.sample_every, sample, self.stop)
+                Samples(log, config.sample_every, self.sample, self.stop)
             )
-        if profiled is not None:
-            callbacks.append(Profile(self.folder, self.first_step, profiled))
+        if self.profiled is not None:
+            callbacks.append(
+                Profile(self.folder, self.first_step, self.profiled)
+            )
         return callbacks
 
-    def validation(self, batches) -> Validation:
+    def _validation(self) -> Validation:
         return Validation(
             self.log,
             self.config.validate_every,
-            batches,
+            self.validation_batches,
             self.config.steps,
             self.workload,
             self.checkpoint.save_best if self.config.keep_best else None,
             self.stop,
         )
 
-
-def _execution(config, model, profiled) -> Execution:
-    """Returns what `fit` calls; it ends where a callback has to look."""
-    most = config.steps_per_execution or config.spike_window
-    return Execution(
-        model,
-        config.steps,
-        stops=(
-            config.log_every,
-            config.validate_every,
-            config.checkpoint_every,
-            config.sample_every,
-        ),
-        at=profiled or (),
-        # Beyond the window nobody could tell which of them were left out.
-        most=min(most, config.spike_window),
-        clock=python_clock if config.deterministic else tf.timestamp,
-    )
+    def _execution(self, model) -> Execution:
+        """Returns what `fit` calls; it ends where a callback has to look."""
+        config = self.config
+        most = config.steps_per_execution or config.spike_window
+        return Execution(
+            model,
+            config.steps,
+            stops=(
+                config.log_every,
+                config.validate_every,
+                config.checkpoint_every,
+                config.sample_every,
+            ),
+            at=self.profiled or (),
+            # Beyond the window nobody could tell which of them were left out.
+            most=min(most, config.spike_window),
+            clock=python_clock if config.deterministic else tf.timestamp,
+            hosts=self.hosts,
+        )
 
 
 def _workload(config, model, bytes_per_token, tokens) -> Workload:
@@ -239,31 +277,21 @@ def _keep_adapters(config, model, folder) -> None:
             save_adapters(model, folder / ADAPTERS)
 
 
-def _explain(folder, training_batches, step: int, text: str) -> str:
+def _explain(hosts, folder, training_batches, step: int, text: str) -> str:
     """Writes the batch of a step down, and says where."""
     path = folder / f"skipped_step_{step}.npy"
-    token_ids = next(iter(training_batches(step - 1, 1)))[0].numpy()
-    buffer = io.BytesIO()
-    np.save(buffer, token_ids)
-    write_atomically(path, buffer.getvalue())
+    token_ids = next(iter(training_batches(step - 1, 1)))[0]
+    token_ids = hosts.whole_batch(token_ids).numpy()
+    if hosts.is_chief:
+        buffer = io.BytesIO()
+        np.save(buffer, token_ids)
+        write_atomically(path, buffer.getvalue())
     last = latest_step(folder / model_folder.CHECKPOINTS) or 0
     return (
         f"{text}. Its token ids are in {str(path)!r}. The run is at the "
         f"checkpoint of step {last}: train on from there with another "
         "learning rate by --init_from, or allow more by --max_skipped."
     )
-
-
-def _make_model(config, arguments, model_dir, load_weights) -> GPTModel:
-    """Returns the model, its weights and the optimizer's slots made."""
-    keras.utils.set_random_seed(config.seed)
-    model = GPTModel(**arguments, remat=config.remat, dtype=config.dtype)
-    model.build((None, config.max_length))
-    if config.lora_rank:
-        model_folder.begin_adapters(model, model_dir, config, load_weights)
-    model.compile(make_optimizer(config, model), **config.step_options())
-    model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def _check_replicas(config, replicas: int) -> None:

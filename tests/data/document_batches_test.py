@@ -100,3 +100,20 @@ def test_bad_input_is_named():
         documents(arrangement="packed")
     with pytest.raises(ValueError, match="end_of_text_id"):
         documents(TokenSplit.from_array([1, 2, 3]))
+
+
+@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
+def test_the_parts_of_two_hosts_are_the_batch(arrangement):
+    batches = documents(arrangement=arrangement, batch_size=4)
+    whole = rows(batches.epoch(6))
+    parts = []
+    for host in range(2):
+        context = tf.distribute.InputContext(2, host, 4)
+        parts.append(rows(batches.epoch(6, context)))
+        assert len(parts[host]) == 12  # two replicas each
+    for step, batch in enumerate(whole):
+        pieces = [part[2 * step + n] for part in parts for n in range(2)]
+        for mine, expected in zip(
+            zip(*pieces, strict=True), batch, strict=True
+        ):
+            np.testing.assert_array_equal(np.concatenate(mine), expected)

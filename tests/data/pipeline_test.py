@@ -181,3 +181,67 @@ def test_two_replicas_share_each_batch():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["equal"]
+
+
+@pytest.mark.parametrize(("hosts", "replicas"), [(2, 1), (3, 2), (1, 4)])
+def test_the_parts_of_all_hosts_are_the_batch(hosts, replicas):
+    def parts(make, **settings):
+        by_host = [
+            rows(
+                make(
+                    context=tf.distribute.InputContext(
+                        hosts, host, hosts * replicas
+                    ),
+                    **settings,
+                )
+            )
+            for host in range(hosts)
+        ]
+        # Of a step: the elements of each host, one for each of its replicas.
+        steps = len(by_host[0]) // replicas
+        return [
+            [
+                np.concatenate(arrays)
+                for arrays in zip(
+                    *(
+                        part
+                        for elements in by_host
+                        for part in elements[step * replicas :][:replicas]
+                    ),
+                    strict=True,
+                )
+            ]
+            for step in range(steps)
+        ]
+
+    def validation(**settings):
+        return validation_batches(
+            counting(150), length=8, batch_size=12, **settings
+        )
+
+    settings = {"batch_size": 12, "start_step": 5, "num_steps": 9}
+    assert equal(parts(training, **settings), rows(training(**settings)))
+    assert equal(parts(validation), rows(validation()))
+    shapes = [
+        spec.shape
+        for spec in validation(
+            context=tf.distribute.InputContext(hosts, 0, hosts * replicas)
+        ).element_spec
+    ]
+    assert shapes == [(12 // hosts // replicas, 8)] * 3
+
+
+def test_hosts_must_share_a_batch_evenly():
+    with pytest.raises(ValueError):
+        training(num_steps=1, context=tf.distribute.InputContext(3, 0, 3))
+
+
+def test_a_host_reads_only_its_own_rows():
+    split = counting(1000)
+    starts = []
+    split.read = lambda at, length, read=split.read: (
+        starts.extend(at) or read(at, length)
+    )
+    context = tf.distribute.InputContext(2, 1, 2)
+    list(training(split, num_steps=3, context=context))
+    assert len(starts) == 3 * 2

@@ -12,18 +12,24 @@ from gpt_keras.training.checkpoint import TrainingCheckpoint
 from gpt_keras.training.model_folder import claim
 from gpt_keras.training.model_folder import load_model
 from gpt_keras.training.model_folder import load_weights
-from gpt_keras.training.model_folder import model_arguments
 from gpt_keras.training.model_folder import save_model
-from gpt_keras.training.trainer import _make_model
+from gpt_keras.training.run_start import make_model
+from gpt_keras.training.run_start import prepare_training
 
 CONFIG = TrainConfig(
     d_model=16, num_heads=2, dff=32, num_layers=1, max_length=8
 )
 
 
+def _make_model(config):
+    model = make_model(config, 30)
+    prepare_training(config, model)
+    return model
+
+
 def _trained(folder, config=CONFIG):
     claim(folder, config, 30)
-    model = _make_model(config, model_arguments(config, 30), folder, None)
+    model = _make_model(config)
     TrainingCheckpoint(folder / "checkpoints", model).save(1, 0.0)
     return model
 
@@ -67,7 +73,7 @@ def _longer(folder, step, steps, **settings):
     """Claims a run of 100 steps, and again as one of `steps`."""
     config = dataclasses.replace(CONFIG, steps=100, warmup_steps=10, **settings)
     claim(folder, config, 30)
-    model = _make_model(config, model_arguments(config, 30), folder, None)
+    model = _make_model(config)
     TrainingCheckpoint(folder / "checkpoints", model).save(step, 0.0)
     claim(folder, dataclasses.replace(config, steps=steps), 30)
     return json.loads((folder / "config.json").read_text())["training"]
@@ -109,7 +115,7 @@ def test_a_run_may_not_grow_in_its_decay(
 def test_the_best_weights_and_the_averages_come_back(tmp_path):
     config = dataclasses.replace(CONFIG, ema_decay=0.5)
     claim(tmp_path, config, 30)
-    model = _make_model(config, model_arguments(config, 30), tmp_path, None)
+    model = _make_model(config)
     checkpoint = TrainingCheckpoint(tmp_path / "checkpoints", model)
     kernel = model.final_layer.kernel
     best = kernel.numpy()
