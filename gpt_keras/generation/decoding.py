@@ -96,7 +96,7 @@ class Decoder:
         written: Written | None = None,
         steps=None,
     ) -> DecodingState:
-        """Reads the prompts and draws the next token of every row.
+        """Returns rows before their next token; `advance` reads and draws.
 
         Seeds have been drawn before.
 
@@ -112,16 +112,7 @@ class Decoder:
             `DecodingState`.
         """
         context = self._context(prompt_ids, prompt_lengths)
-        state = self._opened(context, settings, written, steps)
-        window_ids = state.token_ids[:, : tf.shape(context.token_ids)[1]]
-        if written is not None:
-            state = self._rolled(state)
-            window_ids = self._window(state, state.window_lengths)
-        hidden, cache = self._read(
-            window_ids, state.window_lengths, self._cache_size(state.token_ids)
-        )
-        last = tf.gather(hidden, state.window_lengths - 1, batch_dims=1)
-        return self._append(state._replace(cache=cache), last, settings)
+        return self._opened(context, settings, written, steps)
 
     def resume(
         self,
@@ -146,7 +137,10 @@ class Decoder:
         """
         state = self._opened(context, settings, written, steps)
         size = self._cache_size(state.token_ids)
-        return state._replace(cache=with_positions(cache, size))
+        return state._replace(
+            cache=with_positions(cache, size),
+            is_stale=tf.zeros_like(state.is_stale),
+        )
 
     def window_lengths(self, context_lengths, counts):
         """Returns how many of a row's tokens the model sees.
@@ -176,7 +170,7 @@ class Decoder:
         )
 
     def _opened(self, context, settings, written, steps):
-        """Returns the state of rows whose cache is still to come."""
+        """Returns the state of rows that the model has not read yet."""
         if written is None:
             token_ids, lengths = context.token_ids, context.lengths
             counts = tf.zeros_like(lengths)
@@ -199,8 +193,11 @@ class Decoder:
             [[0, 0], [0, self._room(lengths, left, is_rolling)]],
             constant_values=self.end_of_text_id,
         )
+        batch_size, width = tf.unstack(tf.shape(token_ids))
         return DecodingState(
-            cache=(),
+            # No positions yet; not a static 0, as the loop's shapes are open.
+            cache=self.model.make_cache(batch_size, 0 * width),
+            is_stale=tf.ones_like(lengths, tf.bool),
             token_ids=token_ids,
             lengths=lengths,
             context_lengths=context.lengths,
@@ -261,7 +258,7 @@ class Decoder:
         )
 
     def _step(self, state, settings):
-        state = self._roll(state)
+        state = self._refresh(self._roll(state))
         last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
         hidden, cache = self.model.hidden_states(
             last[:, None],
@@ -365,65 +362,55 @@ class Decoder:
         bits = tf.ensure_shape(bits, [None, None, details.to_bits().shape[-1]])
         return Details.from_bits(bits)
 
-    def _rolled(self, state):
-        """Returns rows whose window was full with the newer half of it."""
-        is_full = state.window_lengths >= self.max_length
-        window_lengths = tf.where(
-            is_full, self._rolled_window, state.window_lengths
-        )
-        return state._replace(window_lengths=window_lengths)
-
-    def _window(self, state, counts):
-        """Returns the first `counts` tokens of each row's window."""
-        return cut_columns(
-            state.token_ids,
-            state.lengths - state.window_lengths,
-            counts,
-            self.end_of_text_id,
-        )
-
     def _roll(self, state):
-        """Reads the newer half of the rows whose window is full again."""
+        """Leaves of a window that is full again the newer half."""
         is_full = state.window_lengths >= self.max_length
         is_full &= state.finish_reasons == RUNNING
-        window = self._rolled_window
+        return state._replace(
+            window_lengths=tf.where(
+                is_full, self._rolled_window, state.window_lengths
+            ),
+            is_stale=state.is_stale | is_full,
+        )
 
-        def read_again():
-            rows = tf.where(is_full)[:, 0]
-            # All of the window but the last token: the next step reads that.
-            counts = tf.fill(tf.shape(rows), window - 1)
-            starts = tf.gather(state.lengths, rows) - window
+    def _refresh(self, state):
+        """Reads the windows of the rows whose cache is not of them."""
+        # All of a window but its last token: the step reads that.
+        counts = state.window_lengths - 1
+        starts = state.lengths - state.window_lengths
+        size = self._cache_size(state.token_ids)
+
+        def read():
+            rows = tf.where(state.is_stale)[:, 0]
             token_ids = cut_columns(
                 tf.gather(state.token_ids, rows),
-                starts,
-                counts,
+                tf.gather(starts, rows),
+                tf.gather(counts, rows),
                 self.end_of_text_id,
             )
-            size = self._cache_size(state.token_ids)
-            _, cache = self._read(token_ids, counts, size)
-            return tf.nest.map_structure(
-                lambda old, new: tf.tensor_scatter_nd_update(
-                    old, rows[:, None], new
-                ),
-                state.cache,
-                cache,
+            cache = self._read(token_ids, tf.gather(counts, rows), size)
+            return tf.cond(
+                tf.reduce_all(state.is_stale),  # as it is at the beginning
+                lambda: cache,
+                lambda: _put_rows(state.cache, rows, cache),
             )
 
         return state._replace(
             cache=tf.cond(
-                tf.reduce_any(is_full), read_again, lambda: state.cache
+                tf.reduce_any(state.is_stale), read, lambda: state.cache
             ),
-            window_lengths=tf.where(is_full, window, state.window_lengths),
+            is_stale=tf.zeros_like(state.is_stale),
         )
 
     def _read(self, token_ids, lengths, cache_size):
-        """Runs the model on whole windows, from an empty cache."""
-        return self.model.hidden_states(
+        """Returns the cache of whole windows."""
+        _, cache = self.model.hidden_states(
             token_ids,
             self.model.make_cache(tf.shape(token_ids)[0], cache_size),
             training=False,
             mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]),
         )
+        return cache
 
     def _room(self, lengths, left, is_rolling):
         """Returns how many tokens the rows can get at most, a scalar."""
@@ -434,6 +421,15 @@ class Decoder:
 
     def _cache_size(self, token_ids):
         return tf.minimum(tf.shape(token_ids)[1], self.max_length)
+
+
+def _put_rows(cache, rows, new):
+    """Returns a cache with some rows of another one in their place."""
+    return tf.nest.map_structure(
+        lambda old, new: tf.tensor_scatter_nd_update(old, rows[:, None], new),
+        cache,
+        new,
+    )
 
 
 def with_drawn_seeds(settings: GenerationSettings) -> GenerationSettings:

@@ -169,6 +169,8 @@ class DecodingState(NamedTuple):
 
     Attributes:
         cache: The model's, of all tokens of the window but the last.
+        is_stale: `(batch,)` boolean, whether the cache is not of them: the
+            window has to be read before the next step.
         token_ids: `(batch, width)` int32, context then completion, without a
             gap between them.
         lengths: `(batch,)` int32, tokens in each row of `token_ids`.
@@ -188,6 +190,7 @@ class DecodingState(NamedTuple):
     """
 
     cache: Any
+    is_stale: Any
     token_ids: Any
     lengths: Any
     context_lengths: Any

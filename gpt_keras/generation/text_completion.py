@@ -97,7 +97,7 @@ class TextCompleter:
         steps=None,
         errors=None,
     ) -> CompletionState:
-        """Judges every row, reads the prompts and draws the next tokens.
+        """Judges every row and reads the prompts.
 
         Seeds have been drawn before.
 

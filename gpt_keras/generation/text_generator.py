@@ -133,7 +133,7 @@ class TextGenerator:
         return self._pieces(self._begin([prompt], values))
 
     def _begin(self, texts, settings):
-        """Returns the state after the first token."""
+        """Returns the state before the first token."""
         _check_texts(texts)
         # Here: TensorFlow doesn't where it must be deterministic.
         seeds = [

@@ -89,12 +89,13 @@ def _step(completer, states):
     def function(state_bytes, steps):
         rows = states.read(state_bytes)
         state = completer.resume(steps=steps, **rows._asdict())
-        return _answer(completer, states, completer.advance(state))
+        return _answer(completer, states, state)
 
     return Signature(function, (strings("state_bytes"), _STEPS))
 
 
 def _answer(completer, states, state):
+    state = completer.advance(state)
     piece = completer.piece(state)
     return {
         **outputs_of(piece.new),
