@@ -222,8 +222,8 @@ def decode(
     return function(ids, lengths, settings)
 
 
-def decode_eagerly(model, prompts, settings):
-    decoder = Decoder(model, FakeTokenizer())
+def decode_eagerly(model, prompts, settings, policy=NO_POLICY):
+    decoder = Decoder(model, FakeTokenizer(), policy)
     return decode(model, prompts, settings, decoder.generate)
 
 
