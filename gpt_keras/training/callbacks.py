@@ -183,7 +183,8 @@ class Saving(Stepwise):
     `fit`.
 
     Args:
-        log: Is on the disk before a checkpoint that goes with it.
+        log: Is on the disk before a checkpoint that goes with it; is told
+            why a run stopped.
         checkpoint: `TrainingCheckpoint`.
         every: Steps between two checkpoints; 0 for the last step only.
         last_step: The run's last one.

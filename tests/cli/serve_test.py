@@ -62,7 +62,7 @@ def test_it_serves_until_sigterm_and_answers_what_runs(tmp_path, start):
     assert lines[2] == f"REST http://127.0.0.1:{port}/v1/models/toy\n"
     server = SimpleNamespace(rest_port=port)
     assert ask(server, "GET", "/v1/models/toy")[0] == 200
-    spin = {"signature_name": "spin", "instances": [60_000]}
+    spin = {"signature_name": "spin", "instances": [400_000]}
     with (
         concurrent.futures.ThreadPoolExecutor(1) as pool,
         socket.create_connection(("127.0.0.1", port)) as idle,
@@ -72,7 +72,7 @@ def test_it_serves_until_sigterm_and_answers_what_runs(tmp_path, start):
         assert not concurrent.futures.wait([running], 0.2).done
         process.send_signal(signal.SIGTERM)
         assert idle.recv(1) == b""
-        assert running.result() == (200, {"predictions": [60_000]})
+        assert running.result() == (200, {"predictions": [400_000]})
     assert process.wait(timeout=30) == 0
     with pytest.raises(ConnectionError):
         ask(server, "GET", "/v1/models/toy")

@@ -137,6 +137,7 @@ from gpt_keras.training.stop_signals import StopSignals
 
 class Log:
     def sync(self): pass
+    def tell(self, text): pass
 
 class Ready(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
