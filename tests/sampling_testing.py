@@ -29,6 +29,21 @@ def settings_of(batch_size, **values):
     )
 
 
+def random_numbers(random):
+    """The settings of a row that are numbers, but for its seed."""
+    return dict(
+        max_new_tokens=int(random.integers(0, 50)),
+        temperature=float(random.choice([0.0, 0.7, 1.0, 1.5])),
+        top_k=int(random.choice([0, 3, 50, 10**9])),
+        top_p=float(random.choice([1.0, 0.9, 0.5])),
+        min_p=float(random.choice([0.0, 0.05])),
+        repetition_penalty=float(random.choice([1.0, 1.3])),
+        frequency_penalty=float(random.choice([0.0, 0.5, -0.2])),
+        presence_penalty=float(random.choice([0.0, 0.5])),
+        no_repeat_ngram=int(random.choice([0, 1, 3])),
+    )
+
+
 def context_of(rows, starts=None, width=None, padding=0, **fields):
     """A context of rows of token ids whose completion begins at `starts`."""
     lengths = np.array([len(row) for row in rows], int)

@@ -20,6 +20,7 @@ from absl import flags
 
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import model_source
+from gpt_keras.cli import program
 from gpt_keras.cli.program import run as run_program
 from gpt_keras.cli.synthetic_batches import synthetic_batches
 from gpt_keras.cli.training_data import tokenizer_of
@@ -45,13 +46,7 @@ CHARACTERS = 100
 
 def define_flags(values):
     """Defines the program's flags."""
-    flags.DEFINE_enum(
-        "recipe",
-        "quickstart",
-        list(RECIPES),
-        "Settings to begin with; any other flag overrides its own.",
-        flag_values=values,
-    )
+    program.define_recipe(values)
     flags.DEFINE_enum(
         "device",
         THIS,

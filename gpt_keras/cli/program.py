@@ -10,6 +10,8 @@ from absl import app
 from absl import flags
 from absl import logging
 
+from gpt_keras.recipes import RECIPES
+
 # What a user can put right: told in one line, without a trace.
 _USER_ERRORS = (ValueError, OSError)
 
@@ -52,6 +54,17 @@ def _define_key_flags(define_flags) -> None:
     define_flags(flags.FLAGS)
     for name in sorted(set(flags.FLAGS) - known):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+
+def define_recipe(values) -> None:
+    """Defines the flag of the settings that a program begins with."""
+    flags.DEFINE_enum(
+        "recipe",
+        "quickstart",
+        list(RECIPES),
+        "Settings to begin with; any other flag overrides its own.",
+        flag_values=values,
+    )
 
 
 def define_model_dir(values) -> None:

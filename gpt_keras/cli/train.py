@@ -42,13 +42,7 @@ from gpt_keras.training.strategy import choose_strategy
 
 def define_flags(values):
     """Defines the program's flags."""
-    flags.DEFINE_enum(
-        "recipe",
-        "quickstart",
-        list(RECIPES),
-        "Settings to begin with; any other flag overrides its own.",
-        flag_values=values,
-    )
+    program.define_recipe(values)
     flags.DEFINE_string(
         "model_dir",
         None,

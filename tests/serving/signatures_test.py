@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from sampling_testing import random_numbers
 
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.setting_values import SEPARATOR
@@ -175,15 +176,7 @@ def mixed_rows(count=32):
     random = np.random.default_rng(0)
     return [
         dict(
-            max_new_tokens=int(random.integers(0, 50)),
-            temperature=float(random.choice([0.0, 0.7, 1.0, 1.5])),
-            top_k=int(random.choice([0, 3, 50, 10**9])),
-            top_p=float(random.choice([1.0, 0.9, 0.5])),
-            min_p=float(random.choice([0.0, 0.05])),
-            repetition_penalty=float(random.choice([1.0, 1.3])),
-            frequency_penalty=float(random.choice([0.0, 0.5, -0.2])),
-            presence_penalty=float(random.choice([0.0, 0.5])),
-            no_repeat_ngram=int(random.choice([0, 1, 3])),
+            **random_numbers(random),
             seed=row,
             stop=[["a"], [], ["th", "猫"]][row % 3],
             banned=[[], ["e"], ["at", "the c"]][row // 3 % 3],

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sampling_testing import random_numbers
 
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.settings import SEPARATOR
@@ -151,15 +152,7 @@ def make_columns(count=20):
     random = np.random.default_rng(0)
     rows = [
         dict(
-            max_new_tokens=int(random.integers(0, 50)),
-            temperature=float(random.choice([0.0, 0.7, 1.0, 1.5])),
-            top_k=int(random.choice([0, 3, 50, 10**9])),
-            top_p=float(random.choice([1.0, 0.9, 0.5])),
-            min_p=float(random.choice([0.0, 0.05])),
-            repetition_penalty=float(random.choice([1.0, 1.3])),
-            frequency_penalty=float(random.choice([0.0, 0.5, -0.2])),
-            presence_penalty=float(random.choice([0.0, 0.5])),
-            no_repeat_ngram=int(random.choice([0, 1, 3])),
+            **random_numbers(random),
             seed=row,
             stop=["a", "", "th\x1f猫", "cat sat\x1fHäu"][row % 4],
             banned=["", "e", "at\x1fthe c"][row // 3 % 3],
