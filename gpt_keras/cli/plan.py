@@ -21,7 +21,6 @@ from absl import flags
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import model_source
 from gpt_keras.cli import program
-from gpt_keras.cli.program import run as run_program
 from gpt_keras.cli.synthetic_batches import synthetic_batches
 from gpt_keras.cli.training_data import tokenizer_of
 from gpt_keras.config import TrainConfig
@@ -249,4 +248,4 @@ def _refusal(plan: Plan, vocab_size: int) -> str:
 
 def run():
     """Runs the program."""
-    run_program(define_flags, main)
+    program.run(define_flags, main)
