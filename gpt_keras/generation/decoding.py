@@ -224,10 +224,25 @@ class Decoder:
         max_steps: int | None = None,
     ) -> DecodingState:
         """Adds tokens until all rows have ended, or `max_steps` to each."""
+        state = tf.nest.map_structure(tf.convert_to_tensor, state)
+        shapes = tf.nest.map_structure(lambda values: values.shape, state)
+        shapes = shapes._replace(
+            cache=tf.nest.map_structure(_open_shape, state.cache)
+        )
+
+        def step(state):
+            state = self._step(state, settings)
+            for values, shape in zip(
+                tf.nest.flatten(state), tf.nest.flatten(shapes), strict=True
+            ):
+                values.set_shape(shape)  # what no operation says of itself
+            return (state,)
+
         return tf.while_loop(
             lambda state: tf.reduce_any(state.finish_reasons == RUNNING),
-            lambda state: (self._step(state, settings),),
+            step,
             (state,),
+            shape_invariants=(shapes,),
             maximum_iterations=max_steps,
         )[0]
 
@@ -395,9 +410,15 @@ class Decoder:
                 lambda: _put_rows(state.cache, rows, cache),
             )
 
+        cache = tf.cond(
+            tf.reduce_any(state.is_stale), read, lambda: state.cache
+        )
         return state._replace(
-            cache=tf.cond(
-                tf.reduce_any(state.is_stale), read, lambda: state.cache
+            # What is known of the shapes must not change in the loop.
+            cache=tf.nest.map_structure(
+                lambda new, old: tf.ensure_shape(new, _open_shape(old)),
+                cache,
+                state.cache,
             ),
             is_stale=tf.zeros_like(state.is_stale),
         )
@@ -421,6 +442,14 @@ class Decoder:
 
     def _cache_size(self, token_ids):
         return tf.minimum(tf.shape(token_ids)[1], self.max_length)
+
+
+def _open_shape(values) -> tf.TensorShape:
+    """Returns a cache's shape, for any rows and any number of positions."""
+    rank = values.shape.rank
+    if rank < 4:
+        return tf.TensorShape([None] * rank)
+    return tf.TensorShape([None, values.shape[1], None, *values.shape[3:]])
 
 
 def _put_rows(cache, rows, new):
