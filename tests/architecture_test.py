@@ -50,6 +50,7 @@ MODEL = """
     generation.token_table generation.text_matching generation.text_rules
     generation.repetition_guard generation.cache_rows
     generation.columns generation.decoding_state generation.text_pieces
+    generation.drawn_seeds generation.token_details generation.windows
     generation.decoding generation.text_completion generation.text_generator
     generation.scoring evaluation.detokenizers evaluation.passages
     evaluation.length_batches evaluation.token_scorer evaluation.task

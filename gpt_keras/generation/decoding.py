@@ -17,23 +17,23 @@ from gpt_keras.generation.decoding_state import RUNNING
 from gpt_keras.generation.decoding_state import STOP
 from gpt_keras.generation.decoding_state import Context
 from gpt_keras.generation.decoding_state import DecodingState
-from gpt_keras.generation.decoding_state import Details
 from gpt_keras.generation.decoding_state import Generated
 from gpt_keras.generation.decoding_state import Written
 from gpt_keras.generation.decoding_state import has_more
+from gpt_keras.generation.drawn_seeds import with_drawn_seeds
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.repetition_guard import count_repeats
 from gpt_keras.generation.repetition_guard import is_repeated
 from gpt_keras.generation.repetition_guard import no_repeats
 from gpt_keras.generation.repetition_guard import repeats_of
-from gpt_keras.generation.sampling import TOP_TOKENS
 from gpt_keras.generation.sampling import SamplingContext
 from gpt_keras.generation.sampling import sample
-from gpt_keras.generation.sampling import top_log_probabilities
-from gpt_keras.generation.settings import SEED_LIMIT
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.text_rules import TextRules
+from gpt_keras.generation.token_details import TokenDetails
+from gpt_keras.generation.windows import Windows
+from gpt_keras.generation.windows import open_shape
 
 
 class Decoder:
@@ -63,13 +63,13 @@ class Decoder:
         _check_fit(model, tokenizer)
         self.model = model
         self.max_length = model.max_length
-        self._rolled_window = (model.max_length + 1) // 2
         self.end_of_text_id = tokenizer.end_of_text_id
         self.vocab_size = tokenizer.vocab_size
         self._texts = TextRules(tokenizer, policy.banned)
         self._watermark = policy.watermark
         self._guard = policy.repetition_guard
-        self._with_details = details
+        self._details = TokenDetails(self.vocab_size, details)
+        self._windows = Windows(model, self.end_of_text_id)
 
     def generate(
         self, prompt_ids, prompt_lengths, settings: GenerationSettings
@@ -136,28 +136,15 @@ class Decoder:
             `DecodingState`.
         """
         state = self._opened(context, settings, written, steps)
-        size = self._cache_size(state.token_ids)
+        size = self._windows.cache_size(state.token_ids)
         return state._replace(
             cache=with_positions(cache, size),
             is_stale=tf.zeros_like(state.is_stale),
         )
 
     def window_lengths(self, context_lengths, counts):
-        """Returns how many of a row's tokens the model sees.
-
-        Args:
-            context_lengths: `(batch,)` int32.
-            counts: `(batch,)` int32, the tokens written since.
-
-        Returns:
-            `(batch,)` int32, at most `max_length`, which rows that roll reach
-            again and again.
-        """
-        lengths = context_lengths + counts
-        window = self._rolled_window
-        beyond = lengths - self.max_length - 1
-        again = window + 1 + tf.math.floormod(beyond, self.max_length - window)
-        return tf.where(beyond < 0, lengths, again)
+        """See `Windows.lengths`."""
+        return self._windows.lengths(context_lengths, counts)
 
     def _context(self, prompt_ids, prompt_lengths):
         kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
@@ -193,10 +180,8 @@ class Decoder:
             [[0, 0], [0, self._room(lengths, left, is_rolling)]],
             constant_values=self.end_of_text_id,
         )
-        batch_size, width = tf.unstack(tf.shape(token_ids))
         return DecodingState(
-            # No positions yet; not a static 0, as the loop's shapes are open.
-            cache=self.model.make_cache(batch_size, 0 * width),
+            cache=self._windows.empty_cache(token_ids),
             is_stale=tf.ones_like(lengths, tf.bool),
             token_ids=token_ids,
             lengths=lengths,
@@ -209,7 +194,7 @@ class Decoder:
             seeds=settings.seed,
             texts=self._texts.start(settings, token_ids, lengths, written),
             repeats=self._repeats(written, lengths),
-            details=self._details_before(written, context, token_ids),
+            details=self._details.before(written, context, token_ids),
         )
 
     def _repeats(self, written, lengths):
@@ -227,7 +212,7 @@ class Decoder:
         state = tf.nest.map_structure(tf.convert_to_tensor, state)
         shapes = tf.nest.map_structure(lambda values: values.shape, state)
         shapes = shapes._replace(
-            cache=tf.nest.map_structure(_open_shape, state.cache)
+            cache=tf.nest.map_structure(open_shape, state.cache)
         )
 
         def step(state):
@@ -273,7 +258,7 @@ class Decoder:
         )
 
     def _step(self, state, settings):
-        state = self._refresh(self._roll(state))
+        state = self._windows.refresh(state)
         last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
         hidden, cache = self.model.hidden_states(
             last[:, None],
@@ -329,7 +314,7 @@ class Decoder:
             texts=self._texts.read(state.texts, drawn, is_added),
             repeats=count_repeats(state, drawn, is_added),
             details=tf.nest.map_structure(
-                write, state.details, self._details(logits, drawn)
+                write, state.details, self._details.of(logits, drawn)
             ),
         )
 
@@ -346,141 +331,12 @@ class Decoder:
         is_stopped = (drawn == self.end_of_text_id) | state.texts.is_stopped
         return tf.where(is_stopped, STOP, reasons)
 
-    def _details(self, logits, drawn):
-        if not self._with_details:
-            return ()
-        return Details(*top_log_probabilities(logits, drawn))
-
-    def _no_details(self, token_ids):
-        if not self._with_details:
-            return ()
-        batch_size, width = tf.unstack(tf.shape(token_ids))
-        top = [batch_size, width, min(TOP_TOKENS, self.vocab_size)]
-        return Details(
-            logprobs=tf.zeros([batch_size, width]),
-            top_token_ids=tf.zeros(top, tf.int32),
-            top_logprobs=tf.zeros(top),
-        )
-
-    def _details_before(self, written, context, token_ids):
-        """Returns what is known of the tokens that were written before."""
-        details = self._no_details(token_ids)
-        if written is None or not self._with_details:
-            return details
-        starts = context.lengths + written.sent_tokens
-        counts = written.lengths - written.sent_tokens
-        bits = details.to_bits()
-        bits = join_columns(bits, starts, written.held, counts, 0)
-        # As wide as `token_ids`, in every batch.
-        missing = tf.shape(token_ids)[1] - tf.shape(bits)[1]
-        bits = tf.pad(bits, [[0, 0], [0, missing], [0, 0]])
-        bits = tf.ensure_shape(bits, [None, None, details.to_bits().shape[-1]])
-        return Details.from_bits(bits)
-
-    def _roll(self, state):
-        """Leaves of a window that is full again the newer half."""
-        is_full = state.window_lengths >= self.max_length
-        is_full &= state.finish_reasons == RUNNING
-        return state._replace(
-            window_lengths=tf.where(
-                is_full, self._rolled_window, state.window_lengths
-            ),
-            is_stale=state.is_stale | is_full,
-        )
-
-    def _refresh(self, state):
-        """Reads the windows of the rows whose cache is not of them."""
-        # All of a window but its last token: the step reads that.
-        counts = state.window_lengths - 1
-        starts = state.lengths - state.window_lengths
-        size = self._cache_size(state.token_ids)
-
-        def read():
-            rows = tf.where(state.is_stale)[:, 0]
-            token_ids = cut_columns(
-                tf.gather(state.token_ids, rows),
-                tf.gather(starts, rows),
-                tf.gather(counts, rows),
-                self.end_of_text_id,
-            )
-            cache = self._read(token_ids, tf.gather(counts, rows), size)
-            return tf.cond(
-                tf.reduce_all(state.is_stale),  # as it is at the beginning
-                lambda: cache,
-                lambda: _put_rows(state.cache, rows, cache),
-            )
-
-        cache = tf.cond(
-            tf.reduce_any(state.is_stale), read, lambda: state.cache
-        )
-        return state._replace(
-            # What is known of the shapes must not change in the loop.
-            cache=tf.nest.map_structure(
-                lambda new, old: tf.ensure_shape(new, _open_shape(old)),
-                cache,
-                state.cache,
-            ),
-            is_stale=tf.zeros_like(state.is_stale),
-        )
-
-    def _read(self, token_ids, lengths, cache_size):
-        """Returns the cache of whole windows."""
-        _, cache = self.model.hidden_states(
-            token_ids,
-            self.model.make_cache(tf.shape(token_ids)[0], cache_size),
-            training=False,
-            mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]),
-        )
-        return cache
-
     def _room(self, lengths, left, is_rolling):
         """Returns how many tokens the rows can get at most, a scalar."""
         counts = tf.where(
             is_rolling, left, tf.minimum(left, self.max_length - lengths)
         )
         return tf.maximum(tf.reduce_max(counts), 0)
-
-    def _cache_size(self, token_ids):
-        return tf.minimum(tf.shape(token_ids)[1], self.max_length)
-
-
-def _open_shape(values) -> tf.TensorShape:
-    """Returns a cache's shape, for any rows and any number of positions."""
-    rank = values.shape.rank
-    if rank < 4:
-        return tf.TensorShape([None] * rank)
-    return tf.TensorShape([None, values.shape[1], None, *values.shape[3:]])
-
-
-def _put_rows(cache, rows, new):
-    """Returns a cache with some rows of another one in their place."""
-    return tf.nest.map_structure(
-        lambda old, new: tf.tensor_scatter_nd_update(old, rows[:, None], new),
-        cache,
-        new,
-    )
-
-
-def with_drawn_seeds(settings: GenerationSettings) -> GenerationSettings:
-    """Puts a seed in place of every -1, in a graph.
-
-    Below `SEED_LIMIT`. TensorFlow refuses to draw where operations must be
-    deterministic.
-    """
-    seeds = settings.seed
-    is_open = seeds == -1
-
-    def draw():
-        drawn = tf.raw_ops.RandomUniformInt(
-            shape=tf.shape(seeds),
-            minval=tf.constant(0, tf.int64),
-            maxval=tf.constant(SEED_LIMIT, tf.int64),
-        )
-        return tf.where(is_open, drawn, seeds)
-
-    return settings._replace(
-        seed=tf.cond(tf.reduce_any(is_open), draw, lambda: tf.identity(seeds))
-    )
 
 
 def _check_fit(model, tokenizer):

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gpt_keras.generation.decoding import Decoder
-from gpt_keras.generation.decoding import with_drawn_seeds
 from gpt_keras.generation.decoding_state import FINISH_REASONS
 from gpt_keras.generation.decoding_state import INVALID
 from gpt_keras.generation.decoding_state import REFUSED
@@ -18,6 +17,7 @@ from gpt_keras.generation.decoding_state import Completions
 from gpt_keras.generation.decoding_state import Context
 from gpt_keras.generation.decoding_state import Written
 from gpt_keras.generation.decoding_state import has_more
+from gpt_keras.generation.drawn_seeds import with_drawn_seeds
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.redaction import redact

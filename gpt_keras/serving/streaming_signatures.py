@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 import tensorflow as tf
 
-from gpt_keras.generation.decoding import with_drawn_seeds
 from gpt_keras.generation.decoding_state import Completions
+from gpt_keras.generation.drawn_seeds import with_drawn_seeds
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
