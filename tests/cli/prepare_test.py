@@ -6,7 +6,6 @@ import pytest
 
 from gpt_keras.cli import prepare
 from gpt_keras.cli import program
-from gpt_keras.cli.progress_bar import ProgressBar
 
 
 def _prepare(*arguments):
@@ -57,14 +56,3 @@ def test_bad_input_is_named(tmp_path, text):
         _prepare(output, f"--text={text}", "--workers=-1")
     with pytest.raises(ValueError, match="one of.*text=.*tfds="):
         _prepare(output, f"--text={text}", "--tfds=lm1b")
-
-
-def test_a_bar_counts_what_was_encoded():
-    counts = {"total": 10, "tokens": 3, "encoded_tokens": 2}
-    with ProgressBar() as bar:
-        bar("measure", {"characters": 10, "total": None})
-        bar("train", counts | {"characters": 5})
-        bar("train", counts | {"characters": 10, "encoded_tokens": 4})
-        bar("validation", counts | {"characters": 1})
-    assert bar.pace["tokens"] == 6
-    assert bar.pace["seconds"] > 0
