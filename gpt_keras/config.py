@@ -10,6 +10,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from gpt_keras import flags
+from gpt_keras.config_rules import check_config
 from gpt_keras.step_options import StepOptions
 
 
@@ -226,17 +227,8 @@ class TrainConfig:
     )
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            _check_type(field, getattr(self, field.name))
-        for name in _POSITIVE:
-            _check(getattr(self, name) >= 1, name, "positive", self)
-        for name in _NOT_NEGATIVE:
-            _check(getattr(self, name) >= 0, name, "at least 0", self)
-        _check(0 <= self.rate < 1, "rate", "in [0, 1)", self)
-        _check_optimisation(self)
-        _check_adapters(self)
+        check_config(self)
         StepOptions(**self.step_options())  # raises where one is wrong
-        _check_one_corpus(self)
 
     @classmethod
     def from_flags(
@@ -316,123 +308,3 @@ _STEP_FIELDS = (
     "chunk_tokens",
     "jit_compile",
 )
-# The choices of the fields that name one.
-_CHOICES = {
-    "batching": ("packed", "length_buckets", "best_fit"),
-    "schedule": ("cosine", "linear", "trapezoid", "constant"),
-    "optimizer": ("adamw", "muon"),
-}
-_POSITIVE = (
-    "steps",
-    "batch_size",
-    "num_buckets",
-    "log_every",
-    "keep_checkpoints",
-    "microbatches",
-)
-_NOT_NEGATIVE = (
-    "final_learning_rate",
-    "warmup_steps",
-    "decay_steps",
-    "lora_rank",
-    "weight_decay",
-    "clip_norm",
-    "seed",
-    "logical_cpus",
-    "workers",
-    "validate_every",
-    "validation_batches",
-    "checkpoint_every",
-    "sample_every",
-    "max_skipped",
-    "steps_per_execution",
-    "peak_teraflops",
-)
-
-
-def _check(holds: bool, name: str, rule: str, config: TrainConfig):
-    if not holds:
-        raise ValueError(
-            f"`{name}` must be {rule}. Received: {name}={getattr(config, name)}"
-        )
-
-
-def _check_one_corpus(config: TrainConfig):
-    names = ("text", "tfds", "tokens")
-    given = {name: getattr(config, name) for name in names}
-    given = [f"{name}={value!r}" for name, value in given.items() if value]
-    if len(given) > 1:
-        raise ValueError(
-            "Give one of `text`, `tfds` and `tokens`. Received: "
-            f"{', '.join(given)}"
-        )
-
-
-def _check_optimisation(config: TrainConfig):
-    for name, choices in _CHOICES.items():
-        value = getattr(config, name)
-        _check(value in choices, name, f"one of {', '.join(choices)}", config)
-    for name in ("muon_momentum", "beta_1", "beta_2"):
-        _check(0 <= getattr(config, name) < 1, name, "in [0, 1)", config)
-    _check(config.learning_rate > 0, "learning_rate", "positive", config)
-    if config.schedule != "constant":
-        _check(
-            config.final_learning_rate <= config.learning_rate,
-            "final_learning_rate",
-            f"at most the learning rate, {config.learning_rate}",
-            config,
-        )
-    if config.decay_steps and config.schedule != "trapezoid":
-        raise ValueError(
-            "`decay_steps` needs the schedule 'trapezoid'. Received: "
-            f"decay_steps={config.decay_steps}, schedule={config.schedule!r}"
-        )
-    if config.decay_steps and (
-        config.warmup_steps + config.decay_steps > config.steps
-    ):
-        raise ValueError(
-            "`warmup_steps` and `decay_steps` must fit into `steps`. "
-            f"Received: warmup_steps={config.warmup_steps}, "
-            f"decay_steps={config.decay_steps}, steps={config.steps}"
-        )
-
-
-def _check_adapters(config: TrainConfig):
-    rank, alpha = config.lora_rank, config.lora_alpha
-    if alpha is not None and not (rank and alpha > 0):
-        raise ValueError(
-            "`lora_alpha` must be positive, and needs `lora_rank`. Received: "
-            f"lora_alpha={alpha}, lora_rank={rank}"
-        )
-    if not rank:
-        return
-    largest = min(config.d_model, config.dff)
-    _check(
-        rank <= largest,
-        "lora_rank",
-        f"at most the smaller of `d_model` and `dff`, {largest}",
-        config,
-    )
-    if not config.init_from:
-        raise ValueError(
-            "`lora_rank` needs `init_from`: beside random weights that stay "
-            "as they are adapters learn little. Received: "
-            f"lora_rank={rank}, init_from=''"
-        )
-    if config.optimizer == "muon":
-        raise ValueError(
-            "`lora_rank` needs the optimizer 'adamw': the matrices that Muon "
-            f"is for are frozen. Received: lora_rank={rank}, "
-            "optimizer='muon'"
-        )
-
-
-def _check_type(field, value):
-    expected = field.type if isinstance(field.type, type) else None
-    if expected is float and isinstance(value, int):
-        return
-    if expected and not isinstance(value, expected):
-        raise ValueError(
-            f"`{field.name}` must be of type {expected.__name__}. Received: "
-            f"{field.name}={value!r}"
-        )

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
-COMMON = ["files", "flags", "step_options", "config", "recipes"]
+COMMON = "files flags step_options config_rules config recipes".split()
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging

@@ -7,6 +7,16 @@ from gpt_keras.layers.lora import enable_lora
 from gpt_keras.model import GPTModel
 
 VOCAB_SIZE = 50
+# As flags of a program that plans.
+TINY = (
+    "--d_model=16",
+    "--num_heads=2",
+    "--dff=32",
+    "--num_layers=1",
+    "--max_length=16",
+    "--batch_size=4",
+    "--vocab_size=60",
+)
 _SIZES = {"d_model": 16, "num_heads": 4, "dff": 24, "num_layers": 2}
 SWITCHES = {
     "document": {},

@@ -4,27 +4,22 @@ import dataclasses
 import json
 
 import pytest
+from planning_testing import TINY
 
 from gpt_keras.cli import measure_plan
 from gpt_keras.cli import program
 from gpt_keras.config import TrainConfig
 from gpt_keras.planning.calibration import Point
 
-TINY = (
-    "--d_model=16",
-    "--num_heads=2",
-    "--dff=32",
-    "--num_layers=1",
-    "--max_length=16",
-    "--batch_size=4",
-    "--vocab_size=60",
-    "--steps=6",
-    "--log_every=2",
-)
-
 
 def _values(*arguments):
-    return program.parse(measure_plan.define_flags, *TINY, *arguments)
+    return program.parse(
+        measure_plan.define_flags,
+        *TINY,
+        "--steps=6",
+        "--log_every=2",
+        *arguments,
+    )
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.1, 0), (0.2, 1)])

@@ -3,21 +3,12 @@
 import json
 
 import pytest
+from planning_testing import TINY
 
 from gpt_keras.cli import plan
 from gpt_keras.cli import program
 from gpt_keras.planning import calibration
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
-
-TINY = (
-    "--d_model=16",
-    "--num_heads=2",
-    "--dff=32",
-    "--num_layers=1",
-    "--max_length=16",
-    "--batch_size=4",
-    "--vocab_size=60",
-)
 
 
 def _plan(*arguments):
