@@ -95,11 +95,13 @@ def test_versions_come_and_go_under_load(versions, folder):
 
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
             clients = [pool.submit(ask_on) for _ in range(3)]
-            publish(versions, folder, 2)
-            _wait_until(lambda: _version(server) == 2)
-            shutil.rmtree(folder / "2")
-            _wait_until(lambda: _version(server) == 1)
-            stop.set()
+            try:
+                publish(versions, folder, 2)
+                _wait_until(lambda: _version(server) == 2)
+                shutil.rmtree(folder / "2")
+                _wait_until(lambda: _version(server) == 1)
+            finally:  # or the pool waits for its threads for ever
+                stop.set()
             seen = [client.result(timeout=20) for client in clients]
     assert {1, 2} == set(sum(seen, []))
 
