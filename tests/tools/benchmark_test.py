@@ -1,0 +1,148 @@
+"""Tests of how contenders are measured, on programs that need no library."""
+
+import pathlib
+import sys
+
+import pytest
+
+from tools.benchmark import report
+from tools.benchmark import suites
+from tools.benchmark.measurement import WorkerFailed
+from tools.benchmark.measurement import measure
+from tools.benchmark.suites import Contender
+from tools.benchmark.suites import Suite
+from tools.benchmark.suites import Target
+
+ROOT = pathlib.Path(__file__).parents[2]
+PROGRAMS = ROOT / "tools" / "benchmark" / "programs"
+PROGRAM = f"""
+import sys
+import time
+sys.path.insert(0, {str(PROGRAMS)!r})
+import worker
+
+def make(options):
+    print("something else")
+    calls = []
+    def repeat():
+        calls.append(1)
+        if len(calls) == options.get("fails_at"):
+            raise ValueError("no more of this")
+        with open(options["log"], "a") as file:
+            file.write(options["name"])
+        time.sleep(options["seconds"])
+        return {{"units": 10}}
+    return {{"version": 1}}, repeat
+
+worker.serve(make)
+"""
+PYTHONS = {"here": sys.executable, "torch": None}
+
+
+@pytest.fixture
+def contender(tmp_path):
+    """Returns a function that makes one; its turns are written to `log`."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+
+    def make(name, seconds=0.0, **options):
+        options |= {"log": str(tmp_path / "log"), "name": name}
+        options["seconds"] = seconds
+        return Contender(name, str(tmp_path / "program"), options)
+
+    return make
+
+
+def _log(tmp_path):
+    return (tmp_path / "log").read_text()
+
+
+def test_contenders_take_turns(tmp_path, contender):
+    suite = Suite("s", "words", (contender("a"), contender("b")), repeats=3)
+    found = measure(suite, PYTHONS)
+    assert _log(tmp_path) == "ab" * 4  # the first is apart
+    assert [len(x["turns"]) for x in found.values()] == [3, 3]
+    assert found["a"]["facts"]["version"] == 1
+    assert found["a"]["peak_bytes"] > 1e6
+
+
+def test_alone_each_round_has_new_processes(tmp_path, contender):
+    suite = Suite(
+        "s", "words", (contender("a"), contender("b")), together=False
+    )
+    found = measure(suite, PYTHONS, repeats=2)
+    assert _log(tmp_path) == "aabb" * 2
+    assert [len(x["turns"]) for x in found.values()] == [2, 2]
+
+
+def test_ratios_and_targets(contender):
+    slow, fast = contender("slow", 0.2), contender("fast")
+    suite = Suite(
+        "s",
+        "words",
+        (slow, fast),
+        (Target("fast", "slow", 2.0), Target("slow", "fast", 0.5)),
+        repeats=1,
+    )
+    found = measure(suite, PYTHONS)
+    rows = report.verdicts(suite, found)
+    assert [row["is_met"] for row in rows] == [True, False]
+    assert rows[0]["reached"] == pytest.approx(1 / rows[1]["reached"])
+    assert found["slow"]["rate"] <= 50
+    assert "missed" in report.verdict_table(rows)
+
+
+def test_less_memory_meets_a_target():
+    suite = Suite("s", "words", (), (Target("a", "b", 0.5, "peak_bytes"),))
+    found = {"a": {"peak_bytes": 4}, "b": {"peak_bytes": 10}}
+    assert report.verdicts(suite, found)[0]["is_met"]
+    found["a"]["peak_bytes"] = 6
+    assert not report.verdicts(suite, found)[0]["is_met"]
+
+
+def test_what_is_not_there_is_said_not_to_have_been_run(contender):
+    peer = Contender("peer", "program", {}, python="torch")
+    absent = Contender("absent", "program", {}, missing="no folder")
+    target = Target("a", "peer", 1.0)
+    suite = Suite("s", "words", (contender("a"), peer, absent), (target,))
+    found = measure(suite, PYTHONS, repeats=1)
+    assert list(found) == ["a", "peer", "absent"]
+    assert "--torch_python" in found["peer"]["not_run"]
+    assert found["absent"]["not_run"] == "no folder"
+    (row,) = report.verdicts(suite, found)
+    assert row["reached"] is None and row["is_met"] is None
+    assert "not run: no folder" in report.table(suite, found)
+
+
+def test_a_program_that_fails_tells_why(contender):
+    suite = Suite("s", "words", (contender("a", fails_at=2),), repeats=3)
+    with pytest.raises(
+        WorkerFailed, match="(?s)a ended with status 1.*no more"
+    ):
+        measure(suite, PYTHONS)
+
+
+def test_the_suites_name_programs_that_are_there():
+    made = [
+        suites.train_small("folder"),
+        suites.train_gpt2("folder"),
+        suites.train_gpt2("folder", "float32"),
+        suites.decode(1),
+        suites.prefill(),
+        suites.long_text(),
+        suites.memory_bandwidth(),
+        suites.tokenizer("*.txt", 1, "folder"),
+        suites.data(),
+    ]
+    for suite in made:
+        names = [contender.name for contender in suite.contenders]
+        assert len(set(names)) == len(names)
+        for contender in suite.contenders:
+            assert (PROGRAMS / f"{contender.program}.py").exists()
+        for target in suite.targets:
+            assert {target.ours, target.peer} <= set(names)
+
+
+def test_the_picture(tmp_path):
+    found = {"s": {"a": {"rate": 1.0}, "b": {"not_run": "why"}}}
+    report.draw(tmp_path / "bars.png", found)
+    assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")

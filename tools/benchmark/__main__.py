@@ -1,0 +1,166 @@
+r"""Measures this project and its peers side by side.
+
+    python -m tools.benchmark --suite=decode --json=figures.json
+    python -m tools.benchmark --suite=all --nanogpt=../nanoGPT \
+        --torch_python=torch/bin/python --json=figures.json --picture=bars.png
+
+Each contender is a process of its own; they take turns, and what is told is
+the median. The first run of each, in which its graph is traced and compiled,
+is told apart. Run it on a machine that does nothing else. Peers that are not
+there (PyTorch's, in a Python of their own: `requirements-benchmark.txt`) are
+said not to have been run.
+"""
+
+import glob
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+from absl import flags
+
+from gpt_keras.cli import program
+from gpt_keras.files import write_atomically
+from tools.benchmark import report
+from tools.benchmark import suites
+from tools.benchmark.measurement import measure
+
+NAMES = (
+    "train_small",
+    "train_gpt2",
+    "train_gpt2_float32",
+    "memory_bandwidth",
+    "decode_1",
+    "decode_8",
+    "prefill",
+    "long_text",
+    "tokenizer",
+    "data",
+)
+
+
+def define_flags(values):
+    """Defines the program's flags."""
+    flags.DEFINE_list(
+        "suite",
+        ["all"],
+        f"Some of {', '.join(NAMES)}, or all.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "json", None, "File for all figures.", flag_values=values
+    )
+    flags.DEFINE_string("picture", None, "PNG of bars.", flag_values=values)
+    flags.DEFINE_string(
+        "nanogpt", None, "Folder of a nanoGPT checkout.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "torch_python",
+        None,
+        "Python that has what requirements-benchmark.txt names.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "text",
+        None,
+        "Pattern of text files, for the suite `tokenizer`.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "repeats",
+        None,
+        "Turns of each contender; as the suite says by default.",
+        flag_values=values,
+    )
+
+
+def main(values):
+    """Prints tables; returns the exit status, 1 where a program failed."""
+    pythons = {"here": sys.executable, "torch": values.torch_python}
+    found, rows = {}, []
+    with tempfile.TemporaryDirectory() as scratch:
+        for suite in _suites(values, scratch):
+            figures = measure(
+                suite,
+                pythons,
+                values.repeats,
+                lambda line: print(line, file=sys.stderr, flush=True),
+            )
+            found[suite.name] = figures
+            rows += report.verdicts(suite, figures)
+            print(report.table(suite, figures), "\n", flush=True)
+            _write(values, found, rows)
+    print(report.verdict_table(rows))
+    if values.picture:
+        report.draw(values.picture, found)
+
+
+def _suites(values, scratch):
+    names = NAMES if values.suite == ["all"] else values.suite
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        raise ValueError(
+            f"`suite` must be of {', '.join(NAMES)} or all. Received: "
+            f"{', '.join(unknown)}"
+        )
+    nanogpt = values.nanogpt and os.path.abspath(values.nanogpt)
+    makers = {
+        "train_small": lambda: suites.train_small(nanogpt),
+        "train_gpt2": lambda: suites.train_gpt2(nanogpt),
+        "train_gpt2_float32": lambda: suites.train_gpt2(nanogpt, "float32"),
+        "memory_bandwidth": suites.memory_bandwidth,
+        "decode_1": lambda: suites.decode(1),
+        "decode_8": lambda: suites.decode(8),
+        "prefill": suites.prefill,
+        "long_text": suites.long_text,
+        "tokenizer": lambda: _tokenizer(values, scratch),
+        "data": suites.data,
+    }
+    return [makers[name]() for name in names]
+
+
+def _tokenizer(values, scratch):
+    paths = glob.glob(values.text or "")
+    if not paths:
+        raise ValueError(
+            "The suite `tokenizer` needs files: --text=PATTERN. Received: "
+            f"text={values.text!r}"
+        )
+    return suites.tokenizer(
+        os.path.abspath(values.text),
+        sum(os.path.getsize(path) for path in paths),
+        os.path.join(scratch, "tokenizer"),
+    )
+
+
+def _write(values, found, rows):
+    if values.json:
+        content = {"machine": _machine(), "suites": found, "targets": rows}
+        write_atomically(values.json, json.dumps(content, indent=2) + "\n")
+
+
+def _machine():
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        cwd=pathlib.Path(__file__).parent,
+    )
+    return {
+        "commit": commit.stdout.strip(),
+        "python": platform.python_version(),
+        "processors": len(os.sched_getaffinity(0)),
+        "system": platform.platform(),
+    }
+
+
+def run():
+    """Runs the program."""
+    program.run(define_flags, main)
+
+
+if __name__ == "__main__":
+    run()

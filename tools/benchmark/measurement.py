@@ -1,0 +1,184 @@
+"""Suites in, the figures of their contenders out."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+from collections.abc import Callable
+
+from tools.benchmark.programs.worker import parse_reply
+from tools.benchmark.suites import HERE
+from tools.benchmark.suites import Contender
+from tools.benchmark.suites import Suite
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_PROGRAMS = pathlib.Path(__file__).parent / "programs"
+
+
+class WorkerFailed(RuntimeError):
+    """A program ended before it answered; the message is what it printed."""
+
+
+class Worker:
+    """The process of a contender, until `close`.
+
+    Args:
+        contender: Which.
+        pythons: The path of each Python by its name.
+
+    Attributes:
+        facts: What the program told of itself.
+
+    Raises:
+        WorkerFailed: It could not be set up.
+    """
+
+    def __init__(self, contender: Contender, pythons: dict[str, str]):
+        self._name = contender.name
+        paths = [str(_ROOT)] if contender.python == HERE else []
+        self._errors = os.memfd_create("errors")
+        self._process = subprocess.Popen(
+            [
+                pythons[contender.python],
+                str(_PROGRAMS / f"{contender.program}.py"),
+                json.dumps(contender.options),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "HF_HUB_OFFLINE": "1",
+            },
+        )
+        self.facts = self._answer()
+
+    def repeat(self) -> dict:
+        """Has the work done once; returns its figures.
+
+        Raises:
+            WorkerFailed: The program ended.
+        """
+        try:
+            self._process.stdin.write("repeat\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it printed says more
+        return self._answer()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        os.close(self._errors)
+
+    def _answer(self):
+        for line in self._process.stdout:
+            if (reply := parse_reply(line)) is not None:
+                return reply
+        status = self._process.wait()
+        size = os.fstat(self._errors).st_size
+        printed = os.pread(self._errors, 3000, max(0, size - 3000))
+        raise WorkerFailed(
+            f"{self._name} ended with status {status}: "
+            f"{printed.decode('utf-8', 'replace').strip()}"
+        )
+
+
+def measure(
+    suite: Suite,
+    pythons: dict[str, str],
+    repeats: int | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, dict]:
+    """Measures the contenders of a suite by turns.
+
+    The first repeat of each, in which graphs are traced and compiled, is
+    reported apart.
+
+    Args:
+        suite: What to measure.
+        pythons: The path of each Python by its name. Contenders whose Python
+            is not there are not run.
+        repeats: Turns of each; as the suite says by default.
+        say: Is told of every turn.
+
+    Returns:
+        By the contender's name: `"not_run"`, the reason; or `"facts"`,
+        `"first_seconds"`, `"turns"`, the figures of each, and of these the
+        medians: `"seconds"`, `"rate"` in units a second, and the largest
+        `"peak_bytes"`.
+    """
+    repeats = repeats or suite.repeats
+    run = _by_turns if suite.together else _alone
+    present, found = [], {}
+    for contender in suite.contenders:
+        if contender.missing:
+            found[contender.name] = {"not_run": contender.missing}
+        elif pythons.get(contender.python):
+            present.append(contender)
+        else:
+            reason = f"there is no Python for it (--{contender.python}_python)"
+            found[contender.name] = {"not_run": reason}
+    measured = run(present, pythons, repeats, say)
+    for contender in present:
+        found[contender.name] = _summary(contender, *measured[contender.name])
+    return {x.name: found[x.name] for x in suite.contenders}
+
+
+def _by_turns(contenders, pythons, repeats, say):
+    """Starts all, then has each do a turn after the other."""
+    workers = {}
+    try:
+        firsts = {}
+        for contender in contenders:
+            worker = workers[contender.name] = Worker(contender, pythons)
+            firsts[contender.name] = worker.repeat()
+            say(f"{contender.name}: first {firsts[contender.name]}")
+        turns = {name: [] for name in workers}
+        for _ in range(repeats):
+            for name, worker in workers.items():
+                turns[name].append(worker.repeat())
+                say(f"{name}: {turns[name][-1]}")
+        return {
+            name: (worker.facts, firsts[name], turns[name])
+            for name, worker in workers.items()
+        }
+    finally:
+        for worker in workers.values():
+            worker.close()
+
+
+def _alone(contenders, pythons, repeats, say):
+    """Starts one process after the other, each anew for every round."""
+    found = {}
+    for _ in range(repeats):
+        for contender in contenders:
+            worker = Worker(contender, pythons)
+            try:
+                first, turn = worker.repeat(), worker.repeat()
+            finally:
+                worker.close()
+            say(f"{contender.name}: {turn}")
+            kept = found.setdefault(contender.name, (worker.facts, first, []))
+            kept[2].append(turn)
+    return found
+
+
+def _summary(contender, facts, first, turns):
+    per_unit = contender.options.get("tokens_per_unit", 1)
+    rates = [x["units"] * per_unit / x["seconds"] for x in turns]
+    return {
+        "facts": facts,
+        "first_seconds": first["seconds"],
+        "turns": turns,
+        "seconds": statistics.median(x["seconds"] for x in turns),
+        "rate": statistics.median(rates),
+        "peak_bytes": max(x["peak_bytes"] for x in turns),
+    }

@@ -1,0 +1,67 @@
+"""Writes greedily with this project's decoder, as a server's graph does."""
+
+import numpy as np
+import tensorflow as tf
+import worker
+
+from gpt_keras.generation.decoding import Decoder
+from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.settings import make_settings
+from gpt_keras.model import GPTModel
+
+
+class _Tokenizer:
+    """Ids without texts: what is measured is the model."""
+
+    def __init__(self, vocab_size):
+        self.vocab_size = vocab_size
+        self.end_of_text_id = vocab_size - 1
+
+    def token_bytes(self, token_id):
+        if token_id == self.end_of_text_id:
+            return b""
+        return token_id.to_bytes(3, "big")
+
+
+def make(options):
+    """Options: `model`, arguments of `GPTModel`; `dtype`; `rows`;
+    `prompt_tokens`; `new_tokens`; `jit_compile`.
+    """
+    model = GPTModel(
+        **options["model"], rate=0.0, dtype=options.get("dtype", "float32")
+    )
+    model.build((None, None))
+    rows, length = options["rows"], options["prompt_tokens"]
+    new_tokens = options["new_tokens"]
+    decoder = Decoder(model, _Tokenizer(model.vocab_size))
+    ids = worker.random_ids(rows * length, model.vocab_size)
+    ids = tf.constant(ids.reshape(rows, length), tf.int32)
+    lengths = tf.fill([rows], length)
+
+    @tf.function(
+        jit_compile=options.get("jit_compile") or None,
+        reduce_retracing=True,
+    )
+    def generate(ids, lengths, settings):
+        made = decoder.generate(ids, lengths, settings)
+        return made.token_ids, made.lengths
+
+    def settings():
+        values = make_settings(rows, max_new_tokens=new_tokens, temperature=0)
+        return GenerationSettings(*map(tf.constant, values))
+
+    def repeat():
+        made, counts = generate(ids, lengths, settings())
+        return {
+            "units": int(counts.numpy().sum()),
+            "first_tokens": np.asarray(made)[0, :4].tolist(),
+        }
+
+    return {
+        "tensorflow": tf.__version__,
+        "parameters": model.count_params(),
+    }, repeat
+
+
+if __name__ == "__main__":
+    worker.serve(make)

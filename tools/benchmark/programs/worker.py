@@ -1,0 +1,63 @@
+"""What every measured program shares: options in, timed repeats out as lines.
+
+It needs Python alone, because some of the programs run in a Python that has
+nothing of this project: the others find it beside themselves.
+"""
+
+import json
+import sys
+import time
+
+_REPLY = "benchmark: "
+
+
+def serve(make) -> None:
+    """Makes what is to be measured, and repeats it as often as it is asked.
+
+    The program's argument is a JSON object of options. A line of standard
+    input asks for a repeat; a line that begins with `benchmark: ` answers.
+
+    Args:
+        make: Takes the options; returns facts to report, a dictionary, and a
+            function that does the work once and returns figures of it, a
+            dictionary with `"units"`: how much work it was.
+    """
+    import_bytes = _memory("VmRSS")
+    started = time.perf_counter()
+    facts, repeat = make(json.loads(sys.argv[1]))
+    _reply(
+        {
+            "setup_seconds": time.perf_counter() - started,
+            "import_bytes": import_bytes,
+            **facts,
+        }
+    )
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        figures = repeat()
+        seconds = time.perf_counter() - started
+        _reply({"seconds": seconds, **figures, "peak_bytes": _memory("VmHWM")})
+
+
+def parse_reply(line: str):
+    """Returns the reply of a line; None where it is something else."""
+    if not line.startswith(_REPLY):
+        return None
+    return json.loads(line.removeprefix(_REPLY))
+
+
+def _reply(figures: dict) -> None:
+    print(_REPLY + json.dumps(figures), flush=True)
+
+
+def _memory(name: str) -> int:
+    with open("/proc/self/status") as file:
+        (line,) = (line for line in file if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
+
+
+def random_ids(count: int, vocab_size: int):
+    """Returns the ids that every contender gets, `(count,)` int64."""
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, vocab_size, count)

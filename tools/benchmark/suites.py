@@ -1,0 +1,288 @@
+"""What is measured against what, and what it should reach."""
+
+import dataclasses
+from typing import Any
+
+OURS = "gpt_keras"
+# Which Python runs a program: this one, or the one that has PyTorch.
+HERE, TORCH = "here", "torch"
+
+GPT2 = dict(d_model=768, num_heads=12, dff=3072, num_layers=12)
+_OURS_GPT2 = dict(
+    **GPT2,
+    position="learned",
+    activation="gelu",
+    tie_embeddings=True,
+    scale_embeddings=False,
+)
+_SMALL = dict(d_model=128, num_heads=4, dff=512, num_layers=4)
+_VOCABULARY = 50257
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A program with its options.
+
+    Attributes:
+        name: In tables.
+        program: Its file among `programs`.
+        options: What it is told.
+        python: `HERE` or `TORCH`.
+        missing: What it needs and hasn't got; empty if nothing.
+    """
+
+    name: str
+    program: str
+    options: dict[str, Any]
+    python: str = HERE
+    missing: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What one contender should reach against another.
+
+    Attributes:
+        ours: Name of a contender.
+        peer: Name of another one.
+        ratio: What ours ÷ the peer's should be at least, or at most where
+            less is better.
+        figure: `"rate"`, units a second; `"peak_bytes"`; `"first_seconds"`,
+            of the first repeat with its compilation; or another one that both
+            report.
+    """
+
+    ours: str
+    peer: str
+    ratio: float
+    figure: str = "rate"
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether the ratio should be at least `ratio`."""
+        return self.figure == "rate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """Contenders that do the same work.
+
+    Attributes:
+        name: Of the suite.
+        unit: What `units` counts.
+        contenders: In the order of their turns.
+        targets: What they should reach.
+        together: Whether all processes live at once and take turns. If not,
+            each lives for its turns alone, and is started anew for every
+            round: for what takes much memory.
+        repeats: Turns of each.
+    """
+
+    name: str
+    unit: str
+    contenders: tuple[Contender, ...]
+    targets: tuple[Target, ...] = ()
+    together: bool = True
+    repeats: int = 5
+
+
+def _nanogpt(folder: str | None, **options) -> Contender:
+    missing = "" if folder else "there is no folder of it (--nanogpt)"
+    return Contender(
+        "nanoGPT",
+        "train_nanogpt",
+        dict(options, folder=folder),
+        TORCH,
+        missing,
+    )
+
+
+def train_small(nanogpt: str | None = None) -> Suite:
+    """Returns the suite of nanoGPT's configuration for CPUs, 0.8M.
+
+    Args:
+        nanogpt: Its folder.
+    """
+    config = dict(**_SMALL, max_length=64, batch_size=12, use_bias=False)
+    ours = config | dict(
+        position="learned",
+        activation="gelu",
+        tie_embeddings=True,
+        scale_embeddings=False,
+        beta_2=0.99,
+    )
+    options = dict(vocab_size=65, steps=100)
+    return Suite(
+        "train_small",
+        "tokens",
+        (
+            Contender(OURS, "train_ours", dict(options, config=ours)),
+            Contender(
+                f"{OURS}, XLA",
+                "train_ours",
+                dict(options, config=dict(ours, jit_compile=True)),
+            ),
+            _nanogpt(nanogpt, **options, config=config),
+        ),
+        (
+            Target(f"{OURS}, XLA", "nanoGPT", 2.0),
+            Target(OURS, "nanoGPT", 2.0),
+        ),
+    )
+
+
+def train_gpt2(nanogpt: str | None, dtype: str = "mixed_bfloat16") -> Suite:
+    """Returns the suite of 124M parameters, 4 × 512 tokens a step."""
+    is_float32 = dtype == "float32"
+    config = dict(**GPT2, max_length=512, batch_size=4)
+    ours = dict(**_OURS_GPT2, max_length=512, batch_size=4, dtype=dtype)
+    options = dict(vocab_size=_VOCABULARY, steps=2)
+    contenders = [
+        Contender(OURS, "train_ours", dict(options, config=ours)),
+        Contender(
+            f"{OURS}, remat",
+            "train_ours",
+            dict(options, config=dict(ours, remat=True)),
+        ),
+        Contender(
+            "KerasHub",
+            "train_keras_hub",
+            dict(options, config=dict(config, dtype=dtype)),
+        ),
+        _nanogpt(nanogpt, **options, config=config, autocast=not is_float32),
+    ]
+    if is_float32:
+        del contenders[1]
+        targets = (
+            Target(OURS, "KerasHub", 1.15),
+            Target(OURS, "nanoGPT", 2.3),
+        )
+    else:
+        targets = (
+            Target(OURS, "KerasHub", 1.3),
+            Target(OURS, "nanoGPT", 1.7),
+            Target(OURS, "KerasHub", 0.5, "peak_bytes"),
+            Target(OURS, "nanoGPT", 0.85, "peak_bytes"),
+            Target(f"{OURS}, remat", "nanoGPT", 0.75, "peak_bytes"),
+            Target(f"{OURS}, remat", OURS, 0.7),
+        )
+    return Suite(
+        "train_gpt2_float32" if is_float32 else "train_gpt2",
+        "tokens",
+        tuple(contenders),
+        targets,
+        together=False,
+        repeats=3,
+    )
+
+
+def decode(rows: int) -> Suite:
+    """Returns the suite of greedy writing, 32 + 64 tokens a row."""
+    options = dict(
+        model=dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024),
+        rows=rows,
+        prompt_tokens=32,
+        new_tokens=64,
+    )
+    peers = dict(
+        options, model=dict(**GPT2, vocab_size=_VOCABULARY, max_length=1024)
+    )
+    goal = 1.4 if rows == 1 else 1.6
+    return Suite(
+        f"decode_{rows}",
+        "tokens",
+        (
+            Contender(OURS, "decode_ours", options),
+            Contender("KerasHub", "decode_keras_hub", peers),
+            Contender("transformers", "decode_transformers", peers, TORCH),
+        ),
+        (
+            Target(OURS, "KerasHub", goal),
+            Target(OURS, "transformers", 1.0),
+            Target(OURS, "KerasHub", 0.25, "first_seconds"),
+        ),
+    )
+
+
+def prefill() -> Suite:
+    """Returns the suite of reading 512 tokens and writing one."""
+    suite = decode(1)
+    contenders = tuple(
+        dataclasses.replace(
+            contender,
+            options=dict(contender.options, prompt_tokens=512, new_tokens=1),
+        )
+        for contender in suite.contenders
+    )
+    return dataclasses.replace(
+        suite,
+        name="prefill",
+        unit="texts",
+        contenders=contenders,
+        targets=(Target(OURS, "KerasHub", 1.5),),
+    )
+
+
+def long_text() -> Suite:
+    """Returns the suite of writing 16 tokens at the two ends of a cache."""
+    model = dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024)
+    places = {
+        f"{OURS}, at position 50": 50,
+        f"{OURS}, at position 1,000": 1000,
+    }
+    return Suite(
+        "long_text",
+        "tokens",
+        tuple(
+            Contender(
+                name,
+                "decode_ours",
+                dict(model=model, rows=1, prompt_tokens=place, new_tokens=16),
+            )
+            for name, place in places.items()
+        ),
+    )
+
+
+def memory_bandwidth() -> Suite:
+    """Returns the reading of 494 MB, which is what a token of 124M costs."""
+    options = {"bytes": 494_000_000, "times": 4}
+    return Suite(
+        "memory_bandwidth",
+        "bytes",
+        (Contender("matrix × vector", "read_memory", options),),
+    )
+
+
+def tokenizer(text: str, num_bytes: int, folder: str) -> Suite:
+    """Returns the suite of turning text files into token shards."""
+    options = dict(
+        text=text, bytes=num_bytes, tokenizer=folder, vocab_size=8192
+    )
+    return Suite(
+        "tokenizer",
+        "bytes",
+        (
+            Contender(OURS, "tokenizer_ours", options),
+            Contender("tokenizers", "tokenizer_hugging_face", options),
+        ),
+        (Target(OURS, "tokenizers", 0.8),),
+    )
+
+
+def data() -> Suite:
+    """Returns the suite of the pipeline against the training that reads it."""
+    small = train_small().contenders[1]
+    config = small.options["config"]
+    shape = {"length": config["max_length"], "batch_size": config["batch_size"]}
+    tokens = shape["length"] * shape["batch_size"]
+    read = dict(**shape, batches=2000, vocab_size=65, tokens_per_unit=tokens)
+    return Suite(
+        "data",
+        "tokens",
+        (
+            Contender("the pipeline", "read_batches", read),
+            dataclasses.replace(small, name="training, XLA"),
+        ),
+        (Target("the pipeline", "training, XLA", 20.0),),
+    )
