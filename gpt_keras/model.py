@@ -285,10 +285,10 @@ class GPTModel(ExactTrainer, keras.Model):
         wanted = [self.blocks[index] for index in wanted]
         weights = {}
 
-        def step(block, x, cache, training, *masks):
+        def step(block, x, cache, training, mask, starts, shared):
             if block in wanted:
-                weights[block.name] = block.attention_weights(x, *masks)
-            return _step(block, x, cache, training, *masks)
+                weights[block.name] = block.attention_weights(x, mask, starts)
+            return _step(block, x, cache, training, mask, starts, shared)
 
         self._hidden_states(step, x, cache=None, training=False, mask=mask)
         return ops.stack([weights[block.name] for block in wanted])
@@ -309,10 +309,14 @@ class GPTModel(ExactTrainer, keras.Model):
             start = None if cache is None else cache[0].lengths
             x = self.positional_encoding(x, start=start, document_starts=starts)
         x = self.dropout(x, training=training)
+        first = None if cache is None else cache[0]
+        shared = self.blocks[0].attention.share_step(x, first, mask, starts)
         caches = []
         for index, block in enumerate(self.blocks):
             block_cache = None if cache is None else cache[index]
-            x, block_cache = step(block, x, block_cache, training, mask, starts)
+            x, block_cache = step(
+                block, x, block_cache, training, mask, starts, shared
+            )
             caches.append(block_cache)
         if self.norm_order == "pre":
             x = self.final_norm(x)
@@ -337,7 +341,9 @@ class GPTModel(ExactTrainer, keras.Model):
             logits = ops.matmul(hidden, ops.transpose(weights))
         else:
             logits = self.final_layer(hidden)
-        return ops.cast(logits[..., : self.vocab_size], "float32")
+        if self.padded_vocab_size > self.vocab_size:
+            logits = logits[..., : self.vocab_size]
+        return ops.cast(logits, "float32")
 
     def projection(self) -> Projection:
         """Returns what `logits` projects by, for a loss that does without."""

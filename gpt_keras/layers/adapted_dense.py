@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from gpt_keras.layers.flat_product import flat_product
+
 
 @keras.saving.register_keras_serializable(package="gpt_keras")
 class AdaptedDense(keras.layers.Dense):
@@ -26,12 +28,13 @@ class AdaptedDense(keras.layers.Dense):
 
     def call(self, inputs, training=None):
         if not self.lora_enabled:
-            return super().call(inputs, training=training)
-        # Private to Keras, whose `kernel` is the merged one.
-        outputs = ops.matmul(inputs, self._kernel)
-        low_rank = ops.matmul(inputs, self.lora_kernel_a)
-        low_rank = low_rank * (self.lora_alpha / self.lora_rank)
-        outputs = outputs + ops.matmul(low_rank, self.lora_kernel_b)
-        if self.bias is not None:
-            outputs = ops.add(outputs, self.bias)
+            outputs = flat_product(inputs, self.kernel, self.bias)
+        else:
+            # Private to Keras, whose `kernel` is the merged one.
+            outputs = flat_product(inputs, self._kernel)
+            low_rank = flat_product(inputs, self.lora_kernel_a)
+            low_rank = low_rank * (self.lora_alpha / self.lora_rank)
+            outputs = outputs + flat_product(low_rank, self.lora_kernel_b)
+            if self.bias is not None:
+                outputs = ops.add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)

@@ -5,12 +5,13 @@ from keras import ops
 
 from gpt_keras.layers.adapted_dense import AdaptedDense
 from gpt_keras.layers.dropout import Dropout
+from gpt_keras.layers.flat_product import leading_shape
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.kv_cache import KVCache
 from gpt_keras.layers.kv_cache import empty_cache
-from gpt_keras.layers.kv_cache import extend_cache
+from gpt_keras.layers.kv_cache import write_cache
 from gpt_keras.layers.positional_encoding import rotate
-from gpt_keras.layers.positional_encoding import token_positions
+from gpt_keras.layers.shared_step import share_step
 
 
 @keras.saving.register_keras_serializable(package="gpt_keras")
@@ -107,7 +108,13 @@ class CausalSelfAttention(keras.layers.Layer):
         return self.step(x, None, training, mask, document_starts)[0]
 
     def step(
-        self, x, cache=None, training=None, mask=None, document_starts=None
+        self,
+        x,
+        cache=None,
+        training=None,
+        mask=None,
+        document_starts=None,
+        shared=None,
     ):
         """Attends within `x` and to what the cache holds.
 
@@ -118,23 +125,26 @@ class CausalSelfAttention(keras.layers.Layer):
             mask: Boolean `(batch, length)`, True where there is a token.
             document_starts: As of the call; places are counted from the
                 beginning of the cache.
+            shared: `SharedStep` of these arguments; None to make it.
 
         Returns:
             The outputs `(batch, length, d_model)`, and the cache with the
             new positions (None without one).
         """
-        start = None if cache is None else cache.lengths
-        query, key, value = self._project(x, start, document_starts)
-        if cache is None:
-            visible = _visible(ops.shape(x)[1], mask)
-        else:
-            cache = extend_cache(cache, key, value, mask, document_starts)
+        if shared is None:
+            shared = self.share_step(x, cache, mask, document_starts)
+        query, key, value = self._project(x, shared)
+        if cache is not None:
+            cache = write_cache(cache, key, value, shared.write)
             key = ops.cast(cache.keys, x.dtype)
             value = ops.cast(cache.values, x.dtype)
-            visible = _visible_in_cache(cache, start, ops.shape(x)[1])
-        visible = _within_documents(visible, document_starts)
-        weights = self._weights(query, key, visible)
+        weights = self._weights(query, key, shared.visible)
         return self._gather(weights, value, training), cache
+
+    def share_step(self, x, cache=None, mask=None, document_starts=None):
+        """Returns the `SharedStep` of `step`, for all layers like this one."""
+        rotary_dim = self.head_dim if self.rotary else None
+        return share_step(x, cache, mask, document_starts, rotary_dim)
 
     def attention_weights(self, x, mask=None, document_starts=None):
         """Returns what each position of `x` gathers from which.
@@ -152,10 +162,9 @@ class CausalSelfAttention(keras.layers.Layer):
             position that looks; its columns, those looked at, sum to 1, also
             where the mask leaves it nothing to see.
         """
-        query, key, _ = self._project(x, None, document_starts)
-        visible = _visible(ops.shape(x)[1], mask)
-        visible = _within_documents(visible, document_starts)
-        return self._weights(query, key, visible)
+        shared = self.share_step(x, None, mask, document_starts)
+        query, key, _ = self._project(x, shared)
+        return self._weights(query, key, shared.visible)
 
     def make_cache(self, batch_size, max_length: int) -> KVCache:
         """Returns an empty cache for `max_length` positions."""
@@ -167,19 +176,15 @@ class CausalSelfAttention(keras.layers.Layer):
             self.compute_dtype,
         )
 
-    def _project(self, x, start, document_starts):
+    def _project(self, x, shared):
         """Returns queries, keys, values `(batch, heads, length, head_dim)`."""
-        batch, length, _ = ops.shape(x)
-        fused = ops.reshape(
-            self.query_key_value(x),
-            (batch, length, 3, self.num_heads, self.head_dim),
-        )
+        shape = (*leading_shape(x), 3, self.num_heads, self.head_dim)
+        fused = ops.reshape(self.query_key_value(x), shape)
         query, key, value = ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)))
         if self.qk_norm:
             query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
-            positions = token_positions(length, start, document_starts)
-            query, key = rotate(query, positions), rotate(key, positions)
+            query, key = rotate(query, shared.turn), rotate(key, shared.turn)
         return query, key, value
 
     def _weights(self, query, key, visible):
@@ -194,9 +199,9 @@ class CausalSelfAttention(keras.layers.Layer):
         weights = ops.cast(weights, value.dtype)
         weights = self.dropout(weights, training=training)
         outputs = ops.matmul(weights, value)
-        batch, _, length, _ = ops.shape(outputs)
         outputs = ops.transpose(outputs, (0, 2, 1, 3))
-        outputs = ops.reshape(outputs, (batch, length, self.d_model))
+        shape = (*leading_shape(outputs)[:2], self.d_model)
+        outputs = ops.reshape(outputs, shape)
         return self.output_projection(outputs)
 
     def _norm(self, name):
@@ -231,31 +236,6 @@ class CausalSelfAttention(keras.layers.Layer):
 
 # Finite, so that a row in which nothing is visible gives no NaN.
 _HIDDEN = -1e30
-
-
-def _visible(length, mask):
-    """Returns what each query may see, `(1 or batch, 1, length, length)`."""
-    positions = ops.arange(length, dtype="int32")
-    causal = positions[None, :] <= positions[:, None]
-    if mask is None:
-        return causal[None, None]
-    return causal[None, None] & ops.cast(mask, "bool")[:, None, None, :]
-
-
-def _visible_in_cache(cache: KVCache, start, length):
-    """Returns what each query may see, `(batch, 1, length, max_length)`."""
-    keys = ops.arange(cache.max_length, dtype="int32")
-    queries = token_positions(length, start)
-    return keys[None, None, None, :] <= queries[:, None, :, None]
-
-
-def _within_documents(visible, document_starts):
-    """Hides the keys before each query's document, if it is told."""
-    if document_starts is None:
-        return visible
-    # Documents don't overlap: what is seen of them is one run of places.
-    keys = ops.arange(ops.shape(visible)[-1], dtype="int32")
-    return visible & (keys >= document_starts[:, None, :, None])
 
 
 def _check_heads(d_model: int, num_heads: int, rotary: bool):

@@ -131,14 +131,20 @@ class DecoderBlock(keras.layers.Layer):
         return self.step(x, None, training, mask, document_starts)[0]
 
     def step(
-        self, x, cache=None, training=None, mask=None, document_starts=None
+        self,
+        x,
+        cache=None,
+        training=None,
+        mask=None,
+        document_starts=None,
+        shared=None,
     ):
         """Applies the block; arguments and results as the attention's."""
 
         def attend(y):
             nonlocal cache
             y, cache = self.attention.step(
-                y, cache, training, mask, document_starts
+                y, cache, training, mask, document_starts, shared
             )
             return self.attention_dropout(y, training=training)
 

@@ -45,6 +45,21 @@ def empty_cache(
     )
 
 
+class CacheWrite(NamedTuple):
+    """Where new positions go: the same in the caches of all layers.
+
+    Attributes:
+        indices: `(batch * num_heads * length, 3)` int32, row, head and place
+            of each new vector.
+        lengths: `(batch,)` int32, the filled positions afterwards.
+        document_starts: As of `KVCache`, afterwards.
+    """
+
+    indices: Any
+    lengths: Any
+    document_starts: Any = ()
+
+
 def extend_cache(
     cache: KVCache, keys, values, mask=None, document_starts=None
 ) -> KVCache:
@@ -63,27 +78,59 @@ def extend_cache(
         The cache with `lengths` grown by each row's number of tokens. A row
         must have room for all `length` positions, padding included.
     """
-    batch, num_heads, length, head_dim = ops.shape(keys)
+    batch, _, length, _ = ops.shape(keys)
+    write = plan_write(cache, batch, length, mask, document_starts)
+    return write_cache(cache, keys, values, write)
+
+
+def plan_write(
+    cache: KVCache, batch, length, mask=None, document_starts=None
+) -> CacheWrite:
+    """Returns where `extend_cache` writes, without keys and values.
+
+    Args:
+        cache: Of any layer.
+        batch: The number of rows.
+        length: The number of new positions.
+        mask: As of `extend_cache`.
+        document_starts: As of `extend_cache`.
+    """
     added = length if mask is None else ops.sum(ops.cast(mask, "int32"), -1)
-    indices = _flat_indices(cache.lengths, batch, num_heads, length)
-
-    def write(old, new):
-        new = ops.cast(ops.reshape(new, (-1, head_dim)), old.dtype)
-        return ops.scatter_update(old, indices, new)
-
     started = cache.document_starts
     if document_starts is not None:
         # It never falls along a row, so that the last one is the largest.
         started = ops.max(document_starts, axis=-1, initial=0)
-    return KVCache(
-        keys=write(cache.keys, keys),
-        values=write(cache.values, values),
+    num_heads = cache.keys.shape[1]
+    return CacheWrite(
+        indices=_indices(cache.lengths, batch, num_heads, length),
         lengths=cache.lengths + added,
         document_starts=started,
     )
 
 
-def _flat_indices(lengths, batch, num_heads, length):
+def write_cache(cache: KVCache, keys, values, write: CacheWrite) -> KVCache:
+    """Writes new positions where `plan_write` said.
+
+    Args:
+        cache: Of a layer. It is not changed.
+        keys: `(batch, num_heads, length, head_dim)`, the new keys.
+        values: `(batch, num_heads, length, head_dim)`, the new values.
+        write: Where.
+    """
+
+    def put(old, new):
+        new = ops.reshape(new, (-1, new.shape[-1]))
+        return ops.scatter_update(old, write.indices, ops.cast(new, old.dtype))
+
+    return KVCache(
+        keys=put(cache.keys, keys),
+        values=put(cache.values, values),
+        lengths=write.lengths,
+        document_starts=write.document_starts,
+    )
+
+
+def _indices(lengths, batch, num_heads, length):
     """Returns (row, head, position) of each new vector, `(count, 3)`."""
     shape = (batch, num_heads, length)
     rows = ops.reshape(ops.arange(batch, dtype="int32"), (-1, 1, 1))

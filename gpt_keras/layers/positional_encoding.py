@@ -135,27 +135,41 @@ def sinusoid(positions, d_model: int):
     return waves[..., :d_model]
 
 
-def rotate(x, positions):
+def rotation(positions, head_dim: int):
+    """Returns by what `rotate` turns: sine and cosine, in float32.
+
+    Args:
+        positions: `(length,)` or `(batch, length)`.
+        head_dim: The width of queries and keys, even.
+
+    Returns:
+        Two tensors `(length, head_dim / 2)` or
+        `(batch, 1, length, head_dim / 2)`.
+    """
+    half = head_dim // 2
+    exponents = ops.arange(half, dtype="float32") / half
+    frequencies = ops.power(10000.0, -exponents)
+    angles = ops.cast(positions, "float32")[..., None] * frequencies
+    if len(positions.shape) == 2:
+        angles = angles[:, None]
+    return ops.sin(angles), ops.cos(angles)
+
+
+def rotate(x, turn):
     """Turns queries or keys by an angle that grows with their position.
 
     Args:
         x: `(batch, num_heads, length, head_dim)`, `head_dim` even. Feature i
             is paired with feature i + head_dim / 2.
-        positions: `(length,)` or `(batch, length)`.
+        turn: From `rotation`.
 
     Returns:
-        The same shape and dtype; the angles are computed in float32.
+        The same shape and dtype; it is computed in float32.
 
     Reference:
         Su et al. 2021, RoFormer, §3.2.2.
     """
-    half = x.shape[-1] // 2
-    exponents = ops.arange(half, dtype="float32") / half
-    frequencies = ops.power(10000.0, -exponents)
-    angles = ops.cast(positions, "float32")[..., None] * frequencies
-    if len(positions.shape) == 2:
-        angles = angles[:, None]  # (batch, 1, length, half)
-    sin, cos = ops.sin(angles), ops.cos(angles)
+    sin, cos = turn
     left, right = ops.split(ops.cast(x, "float32"), 2, axis=-1)
     turned = ops.concatenate(
         [left * cos - right * sin, left * sin + right * cos], axis=-1

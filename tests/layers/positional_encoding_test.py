@@ -7,6 +7,7 @@ from layer_testing import run_layer_test
 
 from gpt_keras.layers.positional_encoding import PositionalEncoding
 from gpt_keras.layers.positional_encoding import rotate
+from gpt_keras.layers.positional_encoding import rotation
 from gpt_keras.layers.positional_encoding import sinusoid
 
 
@@ -44,8 +45,11 @@ def test_rotation_keeps_lengths_and_depends_on_distance_only():
     query, key = np.random.default_rng(0).normal(size=(2, 1, 1, 1, 8))
     products = []
     for position in (0, 3, 40):
-        turned = rotate(ops.cast(query, "float32"), np.array([position + 5]))
-        other = rotate(ops.cast(key, "float32"), np.array([position]))
+        there, here = (
+            rotation(np.array([place]), 8) for place in (position + 5, position)
+        )
+        turned = rotate(ops.cast(query, "float32"), there)
+        other = rotate(ops.cast(key, "float32"), here)
         products.append(float(ops.sum(turned * other)))
         np.testing.assert_allclose(
             np.linalg.norm(turned), np.linalg.norm(query), rtol=1e-5

@@ -1,0 +1,89 @@
+"""Positions of a step come in, what all its attention layers share goes out.
+
+The mask, the angles of rotary positions and the places in the cache are the
+same in every layer: made once, they are a third of a decoding step's
+operations.
+"""
+
+from typing import Any
+from typing import NamedTuple
+
+from keras import ops
+
+from gpt_keras.layers.kv_cache import CacheWrite
+from gpt_keras.layers.kv_cache import KVCache
+from gpt_keras.layers.kv_cache import plan_write
+from gpt_keras.layers.positional_encoding import rotation
+from gpt_keras.layers.positional_encoding import token_positions
+
+
+class SharedStep(NamedTuple):
+    """What the attention of every layer needs of a step.
+
+    Attributes:
+        visible: Boolean, which key each query may see, `(1 or batch, 1,
+            length, keys)`.
+        turn: From `rotation`; None without rotary positions.
+        write: Where the cache gets the new positions; None without one.
+    """
+
+    visible: Any
+    turn: Any = None
+    write: CacheWrite | None = None
+
+
+def share_step(
+    x,
+    cache: KVCache | None = None,
+    mask=None,
+    document_starts=None,
+    rotary_dim: int | None = None,
+) -> SharedStep:
+    """Makes what the layers of a step share.
+
+    Args:
+        x: `(batch, length, ...)`, the new positions.
+        cache: Of any layer, the positions before; None for none.
+        mask: Boolean `(batch, length)`, True where there is a token.
+        document_starts: `(batch, length)` int32, where each position's
+            document begins, or None.
+        rotary_dim: Of queries and keys that are turned by their positions;
+            None: they are not.
+    """
+    batch, length = ops.shape(x)[:2]
+    start = write = turn = None
+    if cache is None:
+        visible = _visible(length, mask)
+    else:
+        start = cache.lengths
+        write = plan_write(cache, batch, length, mask, document_starts)
+        visible = _visible_in_cache(cache, start, length)
+    if rotary_dim is not None:
+        positions = token_positions(length, start, document_starts)
+        turn = rotation(positions, rotary_dim)
+    return SharedStep(_within_documents(visible, document_starts), turn, write)
+
+
+def _visible(length, mask):
+    """Returns what each query may see, `(1 or batch, 1, length, length)`."""
+    positions = ops.arange(length, dtype="int32")
+    causal = positions[None, :] <= positions[:, None]
+    if mask is None:
+        return causal[None, None]
+    return causal[None, None] & ops.cast(mask, "bool")[:, None, None, :]
+
+
+def _visible_in_cache(cache: KVCache, start, length):
+    """Returns what each query may see, `(batch, 1, length, max_length)`."""
+    keys = ops.arange(cache.max_length, dtype="int32")
+    queries = token_positions(length, start)
+    return keys[None, None, None, :] <= queries[:, None, :, None]
+
+
+def _within_documents(visible, document_starts):
+    """Hides the keys before each query's document, if it is told."""
+    if document_starts is None:
+        return visible
+    # Documents don't overlap: what is seen of them is one run of places.
+    keys = ops.arange(ops.shape(visible)[-1], dtype="int32")
+    return visible & (keys >= document_starts[:, None, :, None])

@@ -1,0 +1,64 @@
+"""Tests of what the layers of a step share."""
+
+import numpy as np
+import tensorflow as tf
+
+from gpt_keras.layers.kv_cache import empty_cache
+from gpt_keras.layers.shared_step import share_step
+from gpt_keras.model import GPTModel
+
+X = np.zeros((2, 3, 8), "float32")
+MASK = np.array([[True, True, False], [True, True, True]])
+
+
+def test_without_a_cache_the_mask_is_causal_and_hides_padding():
+    shared = share_step(X, mask=MASK)
+    visible = np.array(shared.visible)[:, 0]
+    expected = np.tril(np.ones((3, 3), bool)) & MASK[:, None]
+    np.testing.assert_array_equal(visible, expected)
+    assert shared.turn is None and shared.write is None
+
+
+def test_behind_a_cache_places_go_on_where_each_row_is():
+    cache = empty_cache(2, 1, 6, 8, "float32")
+    cache = cache._replace(lengths=tf.constant([1, 3]))
+    shared = share_step(X, cache, MASK, rotary_dim=4)
+    np.testing.assert_array_equal(shared.write.lengths, [3, 6])
+    rows, heads, places = np.array(shared.write.indices).T
+    np.testing.assert_array_equal(rows, [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(places, [1, 2, 3, 3, 4, 5])
+    assert not heads.any()
+    keys = np.arange(6)
+    for row, start in enumerate([1, 3]):
+        for query in range(3):
+            seen = np.array(shared.visible)[row, 0, query]
+            np.testing.assert_array_equal(seen, keys <= start + query)
+    sin, _ = shared.turn
+    np.testing.assert_allclose(sin[1, 0, :, 0], np.sin([3, 4, 5]), rtol=1e-6)
+
+
+def test_documents_are_seen_from_their_beginning():
+    starts = np.array([[0, 1, 1], [0, 0, 2]])
+    visible = np.array(share_step(X, document_starts=starts).visible)[:, 0]
+    assert visible[0].tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+    assert visible[1].tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def _operations(num_layers):
+    model = GPTModel(20, 8, 2, 16, 12, num_layers=num_layers, position="rotary")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.int32)])
+    def step(ids):
+        cache = model.make_cache(tf.shape(ids)[0])
+        return model.step(ids, cache)[0]
+
+    graph = step.get_concrete_function().graph
+    return [op for op in graph.get_operations() if op.type != "Const"]
+
+
+def test_a_layer_more_adds_no_masks_angles_or_places():
+    two, three = ([op.type for op in _operations(n)] for n in (2, 3))
+    for kind in ("Shape", "Range", "LessEqual", "Sin", "Cos", "BroadcastTo"):
+        assert two.count(kind) == three.count(kind), kind
+    # Arithmetic, weights that are read, and reshapes; once it was 150.
+    assert len(three) - len(two) < 110
