@@ -14,7 +14,8 @@ DATA = """
     text.word_splitting text.text_cutting text.byte_pair_merging
     text.byte_pair_vocabulary text.host_encoding text.byte_pair_tokenizer
     text.character_tokenizer text.gpt2_folder text.tokenizer
-    text.tokenizer_training data.text_decoding data.sources data.splitting
+    text.tokenizer_training text.template_parts text.template_cutting
+    text.template data.text_decoding data.sources data.splitting
     data.packing data.mixing data.token_manifest data.verification
     data.shard_files data.token_store data.token_sources data.work_units
     data.folder_lock data.unfinished_store data.encoding_worker
