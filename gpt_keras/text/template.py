@@ -147,7 +147,7 @@ class Template:
                 prompt is too long with nothing left of that field.
         """
         parts = self.fill(fields)
-        ids = encode_parts(tokenizer, [parts])[0]
+        ids = encode_parts(tokenizer, tokenizer.special_tokens, [parts])[0]
         if max_tokens is not None:
             ids = self.cut(ids, max_tokens)
         return np.concatenate(ids).tolist()
@@ -211,7 +211,7 @@ class Template:
                 special token.
         """
         self._check_names(fields)
-        ids = special_ids(tokenizer, (END, *self.prompt))
+        ids = special_ids(tokenizer.special_tokens, (END, *self.prompt))
         if self.turns:
             user, response = (ids[self.prompt[n]] for n in (0, 2))
             turns = template_cutting.tokenize_turns(

@@ -1,6 +1,7 @@
 """The parts of a template in, special tokens and texts, their ids out."""
 
 import dataclasses
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,46 +37,51 @@ USER = Special("<|user|>")
 MESSAGES = Field("messages")
 
 
-def special_ids(tokenizer, parts) -> dict[Special, int]:
+def special_ids(special_tokens: Mapping[str, int], parts) -> dict[Special, int]:
     """Gives the ids of the special tokens among the parts of a template.
 
+    Args:
+        special_tokens: Ids by name, as a tokenizer has them.
+        parts: `Special` and others.
+
     Raises:
-        ValueError: The tokenizer lacks one.
+        ValueError: One is missing.
     """
-    known = tokenizer.special_tokens
-    specials = [part for part in parts if isinstance(part, Special)]
-    missing = [part.name for part in specials if part.name not in known]
+    names = [part.name for part in parts if isinstance(part, Special)]
+    missing = [name for name in names if name not in special_tokens]
     if missing:
         raise ValueError(
             "The tokenizer must have the special tokens of the template. "
             f"Received: one without {', '.join(dict.fromkeys(missing))}."
         )
-    return {part: known[part.name] for part in specials}
+    return {Special(name): special_tokens[name] for name in names}
 
 
 def encode_parts(
-    tokenizer, rows: Sequence[Sequence[Special | str]]
+    encoder,
+    special_tokens: Mapping[str, int],
+    rows: Sequence[Sequence[Special | str]],
 ) -> list[list[np.ndarray]]:
     """Gives the ids of each part of each row, on the host.
 
     Args:
-        tokenizer: Has `encode_batch` and `special_tokens`.
+        encoder: Has `encode_batch(texts)`, as a tokenizer.
+        special_tokens: Ids by name.
         rows: Parts as `Template.fill` gives them.
 
     Returns:
         Int32 arrays, one a part.
 
     Raises:
-        ValueError: The tokenizer lacks a special token, or a text has lone
-            surrogates.
+        ValueError: A special token is missing, or a text has lone surrogates.
     """
     parts = [part for row in rows for part in row]
     specials = {
         part: np.array([token_id], np.int32)
-        for part, token_id in special_ids(tokenizer, parts).items()
+        for part, token_id in special_ids(special_tokens, parts).items()
     }
     texts = [part for part in parts if isinstance(part, str)]
-    encoded = iter(tokenizer.encode_batch(texts))
+    encoded = iter(encoder.encode_batch(texts))
     return [
         [
             next(encoded) if isinstance(part, str) else specials[part]
