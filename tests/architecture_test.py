@@ -87,7 +87,8 @@ CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
     cli.batching cli.train cli.generate cli.export cli.detection
-    cli.detect_watermark cli.measure_watermark cli.measure_export cli.measure_parity
+    cli.detect_watermark cli.measure_watermark cli.measure_export
+    cli.measure_parity
     cli.run_comparison cli.measure_kills cli.measure_hosts cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
