@@ -51,7 +51,8 @@ class TrainConfig:
     pairs: str = _field(
         "",
         "Glob of files of prompts with responses, instead of --text: .jsonl, "
-        ".json, .tsv, or parallel files as train.en,train.de.",
+        ".json, .tsv, or parallel files as train.en,train.de; or "
+        "synthetic:copy, reverse, look_up or first_sentence.",
         may_change=True,  # the token store compares the files themselves
     )
     pair_form: str = _field(
@@ -189,6 +190,11 @@ class TrainConfig:
     beta_2: float = _field(0.99, "AdamW's second moment decay.")
     weight_decay: float = _field(0.1, "Of matrices; vectors have none.")
     clip_norm: float = _field(1.0, "Largest global gradient norm; 0: none.")
+    label_smoothing: float = _field(
+        0.0,
+        "Share of a label's probability that is spread over the vocabulary; "
+        "in training, not in validation.",
+    )
     seed: int = _field(0, "Of weights, order of the data and dropout.")
     ema_decay: float = _field(
         0.0,
@@ -348,5 +354,6 @@ _STEP_FIELDS = (
     "spike_sigmas",
     "spike_window",
     "chunk_tokens",
+    "label_smoothing",
     "jit_compile",
 )

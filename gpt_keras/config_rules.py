@@ -81,12 +81,11 @@ def _check_one_corpus(config):
 
 
 def _check_pairs(config):
-    for name in ("pair_form", "pair_columns", "validation_files"):
-        if getattr(config, name) and not config.pairs:
-            raise ValueError(
-                f"`{name}` is of files of pairs and needs `pairs`. Received: "
-                f"{name}={getattr(config, name)!r}, pairs=''"
-            )
+    if config.validation_files and not config.pairs:
+        raise ValueError(
+            "`validation_files` needs `pairs`. Received: validation_files="
+            f"{config.validation_files!r}, pairs=''"
+        )
     if config.validation_pairs and config.validation_files:
         raise ValueError(
             "Give one of `validation_pairs` and `validation_files`. Received: "

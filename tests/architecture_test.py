@@ -8,7 +8,9 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
-COMMON = "files flags step_options config_rules config recipes".split()
+COMMON = """
+    files flags step_options config_rules config task_recipes recipes
+""".split()
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
@@ -17,7 +19,8 @@ DATA = """
     text.tokenizer_training text.template_parts text.template_cutting
     text.template data.text_decoding data.file_patterns
     data.dataset_library data.sources data.splitting data.pair_records
-    data.pair_columns data.pair_texts data.pairs data.response_loss
+    data.pair_columns data.pair_texts data.pairs data.synthetic_tasks
+    data.response_loss
     data.packing data.mixing data.token_manifest data.verification
     data.shard_files data.token_store data.token_sources data.work_units
     data.folder_lock data.unfinished_store data.encoding_worker

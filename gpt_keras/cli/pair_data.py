@@ -6,6 +6,8 @@ from gpt_keras.data.pair_records import PairFiles
 from gpt_keras.data.pairs import PairSource
 from gpt_keras.data.pairs import PairSplit
 from gpt_keras.data.response_loss import ResponseLoss
+from gpt_keras.data.synthetic_tasks import PREFIX
+from gpt_keras.data.synthetic_tasks import SyntheticPairs
 from gpt_keras.text.template import Template
 from gpt_keras.text.template import find_template
 from gpt_keras.text.template_parts import RESPONSE
@@ -112,7 +114,9 @@ def _columns(config: TrainConfig) -> tuple[str, ...]:
     return tuple(name.strip() for name in config.pair_columns.split(","))
 
 
-def _files(config: TrainConfig, pattern: str) -> PairFiles:
+def _files(config: TrainConfig, pattern: str) -> PairFiles | SyntheticPairs:
+    if pattern.startswith(PREFIX):
+        return SyntheticPairs(pattern.removeprefix(PREFIX), seed=config.seed)
     return PairFiles(pattern, config.pair_form, _columns(config), config.errors)
 
 

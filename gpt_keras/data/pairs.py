@@ -23,7 +23,7 @@ class PairSource:
     """Pairs of prompt and response.
 
     Args:
-        records: Where they come from.
+        records: Where they come from: has `records()` and `description`.
         templates: One or more; each record gives an example of each, as both
             directions of a translation.
         max_tokens: The most tokens of prompt and response.
