@@ -32,12 +32,12 @@ _SYNTHETIC = TrainConfig(
     tokenizer="character",
     validation_pairs=1000,
     batch_size=32,
-    steps=2000,
+    steps=1000,
     learning_rate=3e-3,
     min_learning_rate=1e-4,
     weight_decay=0.01,
-    validate_every=500,
-    checkpoint_every=500,
+    validate_every=250,
+    checkpoint_every=250,
 )
 # A small model for pairs of one or two sentences.
 _TRANSLATION = TrainConfig(
