@@ -88,7 +88,7 @@ class PairSplit:
         count: The most pairs, or 0. There are fewer only where one that is
             alike would be one too many.
         by: The side: `"prompt"`, `"response"`, or a field of the template,
-            such as `"context"`.
+            such as `"context"`. Where no prompt has text, it is the response.
         seed: Of the hash that draws them.
     """
 
@@ -107,7 +107,8 @@ class PairSplit:
 
     def key(self, example: Example) -> bytes:
         """What pairs that are alike have in common, evenly spread."""
-        if self.by == RESPONSE_SIDE:
+        has_prompt = any(example.fields.values())
+        if self.by == RESPONSE_SIDE or not has_prompt:
             side = example.response
         elif self.by == PROMPT_SIDE:
             side = "\xff".join(map(str, example.fields.values()))
