@@ -101,6 +101,14 @@ def test_texts_without_a_prompt_are_told_apart_by_themselves(tmp_path):
     assert ids[len(poem)] == tokenizer.end_of_text_id
 
 
+@pytest.mark.parametrize("fraction", [1e-9, 0.999999])
+def test_few_pairs_are_on_both_sides(tmp_path, fraction):
+    (tmp_path / "a.tsv").write_text("prompt\tresponse\na\tb\nc\td\n")
+    source = _source(PairFiles(str(tmp_path / "a.tsv")), "pair")
+    splits = split_pairs(source, PairSplit(fraction=fraction))
+    assert [split.num_pairs for split in splits.values()] == [1, 1]
+
+
 def test_wrong_splits_are_told(parallel, tmp_path):
     source = _source(parallel, "translate:zh-en")
     with pytest.raises(ValueError, match="held out by prompt, response or a"):
