@@ -28,7 +28,7 @@ def _reverse(rng: random.Random) -> dict[str, str]:
 
 def _look_up(rng: random.Random) -> dict[str, str]:
     """A key in the context stands before its value, as in `2kmt 7abz`."""
-    keys = rng.sample(string.digits, rng.randint(2, 6))
+    keys = rng.sample(string.digits, rng.randint(1, 4))
     values = {key: "".join(rng.choices(_LETTERS, k=3)) for key in keys}
     key = rng.choice(keys)
     context = " ".join(key + value for key, value in values.items())
@@ -57,7 +57,7 @@ class SyntheticPairs:
     """Pairs of a task, the same ones for the same seed.
 
     - `copy` and `reverse`: 3 to 12 different letters, for the template `pair`.
-    - `look_up`: 2 to 6 digits with values of three letters, and one of the
+    - `look_up`: 1 to 4 digits with values of three letters, and one of the
       digits, for `answer`.
     - `first_sentence`: 1 to 4 sentences of two words, for `summarise`.
 
