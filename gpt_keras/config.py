@@ -41,9 +41,52 @@ class TrainConfig:
         "strict",
         "`strict` refuses bytes that are not UTF-8, `replace` doesn't.",
     )
-    tfds: str = _field("", "Name of a TensorFlow dataset, instead of --text.")
+    tfds: str = _field(
+        "",
+        "Name of a TensorFlow dataset, instead of --text; with --template, "
+        "instead of --pairs.",
+    )
     tfds_split: str = _field("train", "Split of the TensorFlow dataset.")
     tfds_field: str = _field("", "Text field; empty: its only one.")
+    pairs: str = _field(
+        "",
+        "Glob of files of prompts with responses, instead of --text: .jsonl, "
+        ".json, .tsv, or parallel files as train.en,train.de; or "
+        "synthetic:copy, reverse, look_up or first_sentence.",
+        may_change=True,  # the token store compares the files themselves
+    )
+    pair_form: str = _field(
+        "", "jsonl, json, tsv or parallel; empty: by the files' endings."
+    )
+    pair_columns: str = _field(
+        "",
+        "Names of the columns of .tsv or parallel files in their order, "
+        "separated by commas; one without a name is left out.",
+    )
+    template: str = _field(
+        "",
+        "Of the prompts: pair, answer, summarise, chat, write or "
+        "translate:SOURCE-TARGET; several, separated by commas, for several "
+        "tasks of the same pairs. Empty: pair, with --pairs.",
+    )
+    validation_pairs: int = _field(
+        0, "Pairs kept for validation; 0: --validation_fraction of them."
+    )
+    validation_files: str = _field(
+        "",
+        "Files of pairs to validate on, none of --pairs then.",
+        may_change=True,
+    )
+    hold_out_by: str = _field(
+        "prompt",
+        "Pairs that are alike in this are never both trained and validated "
+        "on: prompt, response, or a field of the template such as context.",
+    )
+    loss_on: str = _field(
+        "",
+        "`response`: learn to write responses, not prompts; `all`: both. "
+        "Empty: response, where the template has one.",
+    )
     tokenizer: str = _field(
         "byte_pair",
         "`byte_pair`, `character`, or a folder with tokenizer.json or with "
@@ -147,6 +190,11 @@ class TrainConfig:
     beta_2: float = _field(0.99, "AdamW's second moment decay.")
     weight_decay: float = _field(0.1, "Of matrices; vectors have none.")
     clip_norm: float = _field(1.0, "Largest global gradient norm; 0: none.")
+    label_smoothing: float = _field(
+        0.0,
+        "Share of a label's probability that is spread over the vocabulary; "
+        "in training, not in validation.",
+    )
     seed: int = _field(0, "Of weights, order of the data and dropout.")
     ema_decay: float = _field(
         0.0,
@@ -306,5 +354,6 @@ _STEP_FIELDS = (
     "spike_sigmas",
     "spike_window",
     "chunk_tokens",
+    "label_smoothing",
     "jit_compile",
 )

@@ -7,6 +7,7 @@ _CHOICES = {
     "batching": ("packed", "length_buckets", "best_fit"),
     "schedule": ("cosine", "linear", "trapezoid", "constant"),
     "optimizer": ("adamw", "muon"),
+    "loss_on": ("", "response", "all"),
 }
 _POSITIVE = (
     "steps",
@@ -26,6 +27,7 @@ _NOT_NEGATIVE = (
     "seed",
     "logical_cpus",
     "workers",
+    "validation_pairs",
     "validate_every",
     "validation_batches",
     "checkpoint_every",
@@ -57,6 +59,7 @@ def check_config(config) -> None:
     _check_optimisation(config)
     _check_adapters(config)
     _check_one_corpus(config)
+    _check_pairs(config)
 
 
 def _check(holds: bool, name: str, rule: str, config):
@@ -67,20 +70,35 @@ def _check(holds: bool, name: str, rule: str, config):
 
 
 def _check_one_corpus(config):
-    names = ("text", "tfds", "tokens")
+    names = ("text", "tfds", "tokens", "pairs")
     given = {name: getattr(config, name) for name in names}
     given = [f"{name}={value!r}" for name, value in given.items() if value]
     if len(given) > 1:
         raise ValueError(
-            "Give one of `text`, `tfds` and `tokens`. Received: "
+            "Give one of `text`, `tfds`, `tokens` and `pairs`. Received: "
             f"{', '.join(given)}"
+        )
+
+
+def _check_pairs(config):
+    if config.validation_files and not config.pairs:
+        raise ValueError(
+            "`validation_files` needs `pairs`. Received: validation_files="
+            f"{config.validation_files!r}, pairs=''"
+        )
+    if config.validation_pairs and config.validation_files:
+        raise ValueError(
+            "Give one of `validation_pairs` and `validation_files`. Received: "
+            f"validation_pairs={config.validation_pairs}, "
+            f"validation_files={config.validation_files!r}"
         )
 
 
 def _check_optimisation(config):
     for name, choices in _CHOICES.items():
         value = getattr(config, name)
-        _check(value in choices, name, f"one of {', '.join(choices)}", config)
+        rule = f"one of {', '.join(filter(None, choices))}"
+        _check(value in choices, name, rule, config)
     for name in ("muon_momentum", "beta_1", "beta_2"):
         _check(0 <= getattr(config, name) < 1, name, "in [0, 1)", config)
     _check(config.learning_rate > 0, "learning_rate", "positive", config)

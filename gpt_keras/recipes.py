@@ -3,6 +3,7 @@
 from typing import Any
 
 from gpt_keras.config import TrainConfig
+from gpt_keras.task_recipes import TASK_RECIPES
 
 _SMALL = dict(d_model=128, num_heads=4, dff=512, num_layers=4)
 # 0.02, GPT-2's initialisation, is too small at this width.
@@ -87,4 +88,5 @@ RECIPES: dict[str, TrainConfig] = {
         checkpoint_every=1000,
         sample_every=1000,
     ),
+    **TASK_RECIPES,
 }

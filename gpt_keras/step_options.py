@@ -26,6 +26,10 @@ class StepOptions:
         chunk_tokens: Tokens whose logits are in memory at a time; None
             chooses by the vocabulary, 0 is all of them. It is at most so
             many: chunks are as even as can be.
+        label_smoothing: Share of the label's probability that is spread over
+            the whole vocabulary, in training; 0: none. Szegedy et al. 2016,
+            §7. The loss of training then is that of the smoothed labels, and
+            validation's is not.
         jit_compile: Whether XLA compiles forward and backward pass and, on
             one replica, the update.
     """
@@ -35,6 +39,7 @@ class StepOptions:
     spike_sigmas: float = 0.0
     spike_window: int = 128
     chunk_tokens: int | None = None
+    label_smoothing: float = 0.0
     jit_compile: bool = False
 
     def __post_init__(self):
@@ -45,6 +50,8 @@ class StepOptions:
             _check(is_none or is_whole, "a whole number", self, name)
         _check(self.microbatches >= 1, "positive", self, "microbatches")
         _check(0 <= self.ema_decay < 1, "in [0, 1)", self, "ema_decay")
+        smoothing = self.label_smoothing
+        _check(0 <= smoothing < 1, "in [0, 1)", self, "label_smoothing")
         _check(self.spike_sigmas >= 0, "at least 0", self, "spike_sigmas")
         _check(self.spike_window >= 2, "at least 2", self, "spike_window")
         whole_or_some = self.chunk_tokens is None or self.chunk_tokens >= 0

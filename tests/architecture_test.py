@@ -8,13 +8,19 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
-COMMON = "files flags step_options config_rules config recipes".split()
+COMMON = """
+    files flags step_options config_rules config task_recipes recipes
+""".split()
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
     text.word_splitting text.text_cutting text.byte_pair_merging
     text.byte_pair_vocabulary text.host_encoding text.byte_pair_tokenizer
     text.character_tokenizer text.gpt2_folder text.tokenizer
-    text.tokenizer_training data.text_decoding data.sources data.splitting
+    text.tokenizer_training text.template_parts text.template_cutting
+    text.template data.text_decoding data.file_patterns
+    data.dataset_library data.sources data.splitting data.pair_records
+    data.pair_columns data.pair_texts data.pairs data.synthetic_tasks
+    data.response_loss
     data.packing data.mixing data.token_manifest data.verification
     data.shard_files data.token_store data.token_sources data.work_units
     data.folder_lock data.unfinished_store data.encoding_worker
@@ -83,9 +89,10 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
-    cli.safety cli.progress_bar cli.training_data cli.prepare cli.batching
-    cli.train cli.generate cli.export cli.detection cli.detect_watermark
-    cli.measure_watermark cli.measure_export cli.measure_parity
+    cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
+    cli.batching cli.train cli.generate cli.export cli.detection
+    cli.detect_watermark cli.measure_watermark cli.measure_export
+    cli.measure_parity
     cli.run_comparison cli.measure_kills cli.measure_hosts cli.inspection
     cli.evaluation_task cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading

@@ -33,7 +33,7 @@ def _whole(make, is_endless: bool = True):
 
 
 def make_batches(
-    config, splits, mixture=None, spread: Callable = _whole
+    config, splits, mixture=None, spread: Callable = _whole, loss=None
 ) -> RunBatches:
     """Makes batches as `config.batching` says.
 
@@ -43,6 +43,7 @@ def make_batches(
         mixture: Where the split to train on is several sources, how they are
             mixed; windows can be mixed only.
         spread: `Hosts.spread`, where there are several.
+        loss: `ResponseLoss`, where documents are prompts with responses.
 
     Raises:
         ValueError: A split is too short, or documents are to be mixed.
@@ -54,16 +55,17 @@ def make_batches(
             "Several sources can be mixed with `batching='packed'` only. "
             f"Received: batching={config.batching!r}, tokens={config.tokens!r}"
         )
-    return _documents(config, splits, spread)
+    return _documents(config, splits, spread, loss)
 
 
-def validation_batches(config, split, spread: Callable = _whole):
+def validation_batches(config, split, spread: Callable = _whole, loss=None):
     """Makes the batches that a split is validated on.
 
     Args:
         config: `TrainConfig`.
         split: `TokenSplit`.
         spread: As of `make_batches`.
+        loss: As there.
     """
     max_batches = config.validation_batches or None
     if config.batching == "packed":
@@ -75,7 +77,7 @@ def validation_batches(config, split, spread: Callable = _whole):
             max_batches=max_batches,
         )
     else:
-        documents = _document_batches(config, split)
+        documents = _document_batches(config, split, loss)
         make = functools.partial(documents.epoch, max_batches)
     return spread(make, is_endless=False)
 
@@ -104,9 +106,10 @@ def _windows(config, splits, mixture, spread) -> RunBatches:
     )
 
 
-def _documents(config, splits, spread) -> RunBatches:
+def _documents(config, splits, spread, loss) -> RunBatches:
     documents = {
-        name: _document_batches(config, split) for name, split in splits.items()
+        name: _document_batches(config, split, loss)
+        for name, split in splits.items()
     }
 
     def training(first_step, num_steps):
@@ -131,7 +134,7 @@ def _documents(config, splits, spread) -> RunBatches:
     )
 
 
-def _document_batches(config, split) -> DocumentBatches:
+def _document_batches(config, split, loss) -> DocumentBatches:
     return DocumentBatches(
         split,
         length=config.max_length,
@@ -139,4 +142,5 @@ def _document_batches(config, split) -> DocumentBatches:
         arrangement=config.batching,
         num_buckets=config.num_buckets,
         seed=config.seed,
+        loss=loss,
     )

@@ -18,6 +18,9 @@ from gpt_keras.training import model_folder
 from gpt_keras.weights import hugging_face
 from gpt_keras.weights import keras_hub
 from gpt_keras.weights import openai
+from gpt_keras.weights.architecture import check_same
+from gpt_keras.weights.surgery import add_tokens
+from gpt_keras.weights.surgery import pad_vocabulary
 
 _PRESET = "kerashub:"
 
@@ -58,11 +61,31 @@ def read_tokenizer(source):
 def load_weights(source, model: GPTModel) -> None:
     """Gives a built model the weights of a source.
 
+    A model that knows more tokens, behind those of the source, gets
+    embeddings for them as `add_tokens` makes them, spread as the others are.
+
     Raises:
         OSError: As `read_model`.
         ValueError: As `read_model`, or the model is of another architecture.
     """
-    _kind_of(source).load_weights(source, model)
+    kind = _kind_of(source)
+    try:
+        added = model.vocab_size - kind.read_tokenizer(source).vocab_size
+    except FileNotFoundError:  # the weights say what is missing
+        added = 0
+    if added <= 0:
+        kind.load_weights(source, model)
+        return
+    base, _ = read_model(source, dtype=model.dtype_policy.name)
+    grown = pad_vocabulary(
+        add_tokens(base, added, noise=1.0), model.vocab_multiple
+    )
+    arguments = grown.get_config()
+    for name in ("name", "trainable", "dtype"):
+        arguments.pop(name)
+    check_same(model, arguments, str(source))
+    for weight, value in zip(model.weights, grown.weights, strict=True):
+        weight.assign(value)
 
 
 class _Kind(NamedTuple):

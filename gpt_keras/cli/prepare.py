@@ -12,6 +12,7 @@ from absl import flags
 
 from gpt_keras import flags as config_flags
 from gpt_keras.cli import program
+from gpt_keras.cli.pair_data import left_out_lines
 from gpt_keras.cli.training_data import prepare_data
 from gpt_keras.config import TrainConfig
 from gpt_keras.data.store_report import read_report
@@ -25,6 +26,13 @@ _FIELDS = (
     "tfds",
     "tfds_split",
     "tfds_field",
+    "pairs",
+    "pair_form",
+    "pair_columns",
+    "template",
+    "validation_pairs",
+    "validation_files",
+    "hold_out_by",
     "tokenizer",
     "vocab_size",
     "validation_fraction",
@@ -79,7 +87,7 @@ def main(values):
     report = read_report(store)
     if values.report or report is None:
         report = update_report(store, config.max_length)
-    for line in report_lines(report):
+    for line in [*report_lines(report), *left_out_lines(store.manifest)]:
         print(line)
     print(f"tokens: {values.output}")
     return 0

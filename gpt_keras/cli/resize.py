@@ -12,6 +12,7 @@ from gpt_keras.cli import convert
 from gpt_keras.cli import program
 from gpt_keras.cli.model_source import read_model
 from gpt_keras.files import new_folder
+from gpt_keras.text.special_tokens import with_special_tokens
 from gpt_keras.weights.surgery import add_tokens
 from gpt_keras.weights.surgery import pad_vocabulary
 from gpt_keras.weights.surgery import resize_context
@@ -65,27 +66,6 @@ def main(values):
     if values.max_length is not None:
         model = resize_context(model, values.max_length)
     _write(model, tokenizer, values)
-
-
-def with_special_tokens(tokenizer, names: list[str]):
-    """Returns a tokenizer with more special tokens behind its other ids.
-
-    Args:
-        tokenizer: A `BytePairTokenizer` or `CharacterTokenizer`.
-        names: Distinct names that it doesn't know.
-
-    Raises:
-        ValueError: A name is empty, comes twice, or is a token already.
-    """
-    content = tokenizer.content()
-    known = {*content["special_tokens"], *content.get("vocabulary", ())}
-    if taken := sorted(known & {*names}):
-        raise ValueError(
-            "Special tokens that are added must be new ones. Received: "
-            f"{', '.join(taken)}, which the vocabulary has"
-        )
-    content["special_tokens"] = [*content["special_tokens"], *names]
-    return type(tokenizer).from_content(content)
 
 
 def run():

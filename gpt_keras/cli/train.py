@@ -97,7 +97,9 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
     data = _data_of_all(config, folder, hosts)
     tokenizer, splits = data.tokenizer, data.splits
     batches = hosts.together(
-        lambda: make_batches(config, splits, data.mixture, hosts.spread)
+        lambda: make_batches(
+            config, splits, data.mixture, hosts.spread, data.loss
+        )
     )
     if hosts.is_chief:
         print(*data.lines, *batches.lines, sep="\n")
@@ -119,15 +121,18 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
         end_of_text_id=tokenizer.end_of_text_id,
         training_batches=batches.training,
         validation_batches=batches.validation,
-        sample=_sampler(config, tokenizer),
+        # A prompt of plain text isn't what a model of pairs was trained on.
+        sample=None if data.loss else _sampler(config, tokenizer),
         bytes_per_token=bytes_per_token(
-            splits.get("validation", splits["train"]), tokenizer
+            splits.get("validation", splits["train"]),
+            tokenizer,
+            data.loss,
         ),
         tokens_per_batch=batches.tokens_per_batch,
         load_weights=model_source.load_weights,
         strategy=strategy,
     )
-    hosts.on_chief(lambda: _report(folder, splits))
+    hosts.on_chief(lambda: _report(folder, splits, data.loss))
     if finished:
         _report_parts(config, model, data, hosts)
     return finished
@@ -160,12 +165,12 @@ def _sampler(config: TrainConfig, tokenizer):
     return sample
 
 
-def _report(folder, splits):
+def _report(folder, splits, loss):
     """Prints where the run stands and draws its curves."""
     losses = [x.get("val_loss") for x in read_metrics(folder)]
     losses = [loss for loss in losses if loss is not None]
     entropy = None
-    if "validation" in splits:
+    if "validation" in splits and loss is None:
         entropy = unigram_entropy(splits["validation"])
         print(f"unigram entropy of the validation text: {entropy:.4f} nats")
     if losses:
@@ -179,7 +184,7 @@ def _report(folder, splits):
 def _report_parts(config, model, data: TrainingData, hosts: Hosts):
     """Prints the validation loss of each of the sources that were mixed."""
     for name, split in data.validation_parts.items():
-        batches = validation_batches(config, split, hosts.spread)
+        batches = validation_batches(config, split, hosts.spread, data.loss)
         found = model.evaluate(batches, verbose=0, return_dict=True)
         if hosts.is_chief:
             print(f"validation loss of {name}: {found['loss']:.4f}")

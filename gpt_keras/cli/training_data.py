@@ -5,11 +5,16 @@ import json
 import pathlib
 
 from gpt_keras.cli import model_source
+from gpt_keras.cli.pair_data import learns_responses
+from gpt_keras.cli.pair_data import left_out_lines
+from gpt_keras.cli.pair_data import pair_source
+from gpt_keras.cli.pair_data import pair_split
 from gpt_keras.cli.progress_bar import ProgressBar
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import sources
 from gpt_keras.data.mixing import Mixture
 from gpt_keras.data.preparation import prepare
+from gpt_keras.data.response_loss import ResponseLoss
 from gpt_keras.data.shared_store import open_shared
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.store_report import update_report
@@ -19,6 +24,7 @@ from gpt_keras.data.token_sources import identity
 from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.files import write_atomically
 from gpt_keras.text.gpt2_folder import read_gpt2_folder
+from gpt_keras.text.special_tokens import with_special_tokens
 from gpt_keras.text.tokenizer import load_tokenizer
 
 # In the model folder: the tokens of its own, or which others it trains on.
@@ -40,6 +46,7 @@ class TrainingData:
         lines: Says what the data is.
         identity: A manifest's SHA-256 and a weight for each source: what
             `read_shared_data` wants.
+        loss: Where the text is prompts with responses: what to learn of them.
     """
 
     tokenizer: object
@@ -51,6 +58,7 @@ class TrainingData:
     facts: list[dict] | None = None
     lines: tuple[str, ...] = ()
     identity: tuple[tuple[str, int], ...] = ()
+    loss: ResponseLoss | None = None
 
 
 def read_data(config: TrainConfig, model_dir) -> TrainingData:
@@ -70,7 +78,9 @@ def read_data(config: TrainConfig, model_dir) -> TrainingData:
             f"The run in {str(folder)!r} began with --tokens: go on with it, "
             "or choose another folder. Received: none."
         )
-    return _own(*prepare_data(config, folder / TOKENS))
+    pairs = pair_source(config)
+    learns_responses(config, pairs.settings["templates"] if pairs else ())
+    return _own(config, *prepare_data(config, folder / TOKENS))
 
 
 def read_shared_data(config: TrainConfig, model_dir, identity) -> TrainingData:
@@ -87,7 +97,9 @@ def read_shared_data(config: TrainConfig, model_dir, identity) -> TrainingData:
     """
     if not config.tokens:
         ((sha256, _),) = identity
-        return _own(*open_shared(pathlib.Path(model_dir) / TOKENS, sha256))
+        return _own(
+            config, *open_shared(pathlib.Path(model_dir) / TOKENS, sha256)
+        )
     found = TokenSources(config.tokens, config.verify_tokens or None)
     if found.identity != tuple(map(tuple, identity)):
         raise ValueError(
@@ -109,6 +121,7 @@ def prepare_data(config: TrainConfig, directory):
 
     A store that wasn't there gets a report beside its manifest.
     """
+    pairs = pair_source(config)
     kind = {"tokenizer": config.tokenizer}
     if config.init_from:
         kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
@@ -116,14 +129,16 @@ def prepare_data(config: TrainConfig, directory):
         kind["vocab_size"] = config.vocab_size
     elif config.tokenizer != "character":
         kind["tokenizer"] = tokenizer_of(pathlib.Path(config.tokenizer))
+    if pairs and not isinstance(kind["tokenizer"], str):
+        kind["tokenizer"] = _with_tokens(
+            kind["tokenizer"], pairs.special_tokens
+        )
     is_new = not (pathlib.Path(directory) / MANIFEST).exists()
     with ProgressBar() as progress:
         tokenizer, store = prepare(
-            _source(config),
+            pairs or _source(config),
             directory,
-            split=ValidationSplit(
-                config.validation_fraction, config.split_by, config.seed
-            ),
+            split=pair_split(config) if pairs else _text_split(config),
             workers=config.workers,
             verify=config.verify_tokens or None,
             progress=progress,
@@ -145,6 +160,7 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
     _check_claim(folder / SOURCES, found, config)
     if config.init_from:
         tokenizer = model_source.read_tokenizer(config.init_from)
+        tokenizer = _with_tokens(tokenizer, found.tokenizer.special_tokens)
         if tokenizer.fingerprint != found.tokenizer.fingerprint:
             raise ValueError(
                 "The tokens must be of the vocabulary of `init_from`: prepare "
@@ -155,14 +171,44 @@ def _read_sources(config: TrainConfig, folder: pathlib.Path) -> TrainingData:
     return _of_sources(config, found)
 
 
-def _own(tokenizer, store) -> TrainingData:
+def _with_tokens(tokenizer, names):
+    """Returns a tokenizer that has some special tokens, and says so."""
+    known = tokenizer.special_tokens
+    if new := [name for name in names if name not in known]:
+        print(
+            f"added to the vocabulary: {', '.join(new)}; ids "
+            f"{tokenizer.vocab_size} to "
+            f"{tokenizer.vocab_size + len(new) - 1}"
+        )
+        tokenizer = with_special_tokens(tokenizer, new)
+    return tokenizer
+
+
+def _own(config: TrainConfig, tokenizer, store) -> TrainingData:
     splits = {name: store.split(name) for name in store.split_names}
     return TrainingData(
         tokenizer,
         splits,
-        lines=_sizes(splits),
+        lines=(*_sizes(splits), *left_out_lines(store.manifest)),
         identity=((store.manifest["sha256"], 1),),
+        loss=_loss(config, [store], tokenizer),
     )
+
+
+def _loss(config: TrainConfig, stores, tokenizer) -> ResponseLoss | None:
+    """Returns what to learn of the text of stores."""
+    names = {
+        tuple(store.manifest["settings"].get("templates", ()))
+        for store in stores
+    }
+    if len(names) > 1 and config.loss_on != "all":
+        raise ValueError(
+            "Token stores must be of the same templates to be mixed, or "
+            f"`loss_on` be all. Received: {sorted(names)}"
+        )
+    if learns_responses(config, names.pop()):
+        return ResponseLoss.of(tokenizer)
+    return None
 
 
 def _of_sources(config: TrainConfig, found: TokenSources) -> TrainingData:
@@ -180,6 +226,7 @@ def _of_sources(config: TrainConfig, found: TokenSources) -> TrainingData:
         facts=found.facts,
         lines=lines,
         identity=found.identity,
+        loss=_loss(config, found.stores.values(), found.tokenizer),
     )
 
 
@@ -197,6 +244,12 @@ def _check_claim(path, found: TokenSources, config: TrainConfig) -> None:
 def _sizes(splits: dict[str, TokenSplit]) -> tuple[str, ...]:
     return tuple(
         f"{name}: {split.num_tokens:,} tokens" for name, split in splits.items()
+    )
+
+
+def _text_split(config: TrainConfig) -> ValidationSplit:
+    return ValidationSplit(
+        config.validation_fraction, config.split_by, config.seed
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpt_keras.data.document_spans import DocumentSpans
 from gpt_keras.data.document_spans import read_span
+from gpt_keras.data.response_loss import ResponseLoss
 from gpt_keras.data.token_store import TokenSplit
 
 
@@ -26,7 +27,10 @@ class BatchLayout(NamedTuple):
 
 
 def read_layout(
-    split: TokenSplit, spans: DocumentSpans, layout: BatchLayout
+    split: TokenSplit,
+    spans: DocumentSpans,
+    layout: BatchLayout,
+    loss: ResponseLoss | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reads the pieces of documents of a batch.
 
@@ -34,6 +38,7 @@ def read_layout(
         split: The tokens.
         spans: Their pieces, which are the texts.
         layout: Which of them stand where.
+        loss: Gives labels and weights; None: every token is a label.
 
     Returns:
         token_ids, labels and sample_weight, each `(rows, width)`: int32, int32
@@ -47,8 +52,11 @@ def read_layout(
         tokens = read_span(split, spans.starts[text], count)
         place = slice(column, column + count)
         token_ids[row, place] = tokens[:-1]
-        labels[row, place] = tokens[1:]
-        weights[row, place] = 1
+        if loss is None:
+            labels[row, place] = tokens[1:]
+            weights[row, place] = 1
+        else:
+            labels[row, place], weights[row, place] = loss(tokens)
     return token_ids, labels, weights
 
 

@@ -7,6 +7,7 @@ from gpt_keras.data.best_fit import BestFitRows
 from gpt_keras.data.document_spans import document_spans
 from gpt_keras.data.length_buckets import LengthBuckets
 from gpt_keras.data.pipeline import read_batches
+from gpt_keras.data.response_loss import ResponseLoss
 from gpt_keras.data.token_store import TokenSplit
 
 ARRANGEMENTS = ("length_buckets", "best_fit")
@@ -27,10 +28,12 @@ class DocumentBatches:
             of `length` (`BestFitRows`).
         num_buckets: The most widths of `"length_buckets"`.
         seed: Draws the order.
+        loss: Where the documents are prompts with responses: what to learn of
+            them. None: everything.
 
     Raises:
-        ValueError: As `document_spans` and the two, or there is no such
-            arrangement.
+        ValueError: As `document_spans` and the two, there is no such
+            arrangement, or a prompt with its response is longer than `length`.
 
     Example:
         >>> documents = DocumentBatches(
@@ -47,6 +50,7 @@ class DocumentBatches:
         arrangement: str = "length_buckets",
         num_buckets: int = 8,
         seed: int = 0,
+        loss: ResponseLoss | None = None,
     ):
         if arrangement not in ARRANGEMENTS:
             raise ValueError(
@@ -55,6 +59,13 @@ class DocumentBatches:
             )
         self._split = split
         self._spans = document_spans(split, length)
+        self._loss = loss
+        if loss is not None and self._spans.num_cut:
+            raise ValueError(
+                "Prompts with their responses must fit into `length`: prepare "
+                "them for it. Received: "
+                f"{self._spans.num_cut} that are longer than {length} tokens."
+            )
         counts, is_first, _ = self._spans[1:]
         sizes = {"length": length, "batch_size": batch_size, "seed": seed}
         if arrangement == "best_fit":
@@ -127,7 +138,8 @@ class DocumentBatches:
         )
 
     def _read(self, step):
-        return read_layout(self._split, self._spans, self.plan.layout(step))
+        layout = self.plan.layout(step)
+        return read_layout(self._split, self._spans, layout, self._loss)
 
     def _read_part(self, step, replica, context):
         """Reads the rows of one replica."""

@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gpt_keras.data.pairs import PairSource
+from gpt_keras.data.pairs import PairSplit
+from gpt_keras.data.pairs import split_pairs
+from gpt_keras.data.response_loss import ResponseLoss
 from gpt_keras.data.splitting import ValidationSplit
 from gpt_keras.data.splitting import split_documents
 from gpt_keras.data.token_manifest import MANIFEST
@@ -32,7 +36,7 @@ def prepare(
     *,
     tokenizer="byte_pair",
     vocab_size: int | None = None,
-    split: ValidationSplit | None = None,
+    split: ValidationSplit | PairSplit | None = None,
     workers: int = 0,
     verify: bool | None = None,
     unit_characters: int = UNIT_CHARACTERS,
@@ -45,13 +49,14 @@ def prepare(
     their names and sizes. One that was begun and not finished is gone on with.
 
     Args:
-        source: One of `gpt_keras.data.sources`.
+        source: One of `gpt_keras.data.sources`, or a `PairSource`.
         directory: The folder of the store; `tokenizer.json` lies in it.
         tokenizer: A tokenizer, or `"byte_pair"` or `"character"` to train one
             on the training split.
         vocab_size: The size to train `"byte_pair"` to, special tokens
             included; None for the others.
-        split: Defaults to the last tenth of the characters for validation.
+        split: Defaults to the last tenth of the characters for validation, or
+            a tenth of the pairs.
         workers: Processes that encode; 0 or 1 encodes in this one.
         verify: How a store that is used again is checked, as for `TokenStore`.
         unit_characters: As for `write_token_store`.
@@ -73,10 +78,12 @@ def prepare(
         >>> tokenizer, store = prepare(
         ...     PythonReference(), "runs/quickstart/tokens", vocab_size=1024)
     """
-    split = split or ValidationSplit()
+    of_pairs = isinstance(source, PairSource)
+    split = split or (PairSplit() if of_pairs else ValidationSplit())
     settings = {
         "tokenizer": _tokenizer_settings(tokenizer, vocab_size),
         "split": dataclasses.asdict(split),
+        **(source.settings if of_pairs else {}),
     }
     directory = pathlib.Path(directory)
     unfinished = UnfinishedStore(directory)
@@ -86,10 +93,14 @@ def prepare(
     check_free(directory)  # before the long work, not after it
     report = _Progress(progress)
     description = _as_json(source.description)
-    splits = split_documents(source, split, report.measured)
+    make_splits = split_pairs if of_pairs else split_documents
+    splits = make_splits(source, split, report.measured)
     if isinstance(tokenizer, str):
         tokenizer = _begun(unfinished, description, settings) or _train(
-            tokenizer, vocab_size, report.watch("vocabulary", splits["train"])
+            tokenizer,
+            vocab_size,
+            report.watch("vocabulary", splits["train"]),
+            source.special_tokens if of_pairs else (),
         )
     store = write_token_store(
         directory,
@@ -113,10 +124,10 @@ def _begun(unfinished: UnfinishedStore, source: dict, settings: dict):
     return load_tokenizer(unfinished.partial)
 
 
-def _train(kind: str, vocab_size: int | None, documents):
+def _train(kind: str, vocab_size: int | None, documents, special_tokens):
     if kind == "byte_pair":
-        return train_byte_pair(documents, vocab_size)
-    return train_character(documents)
+        return train_byte_pair(documents, vocab_size, special_tokens)
+    return train_character(documents, special_tokens)
 
 
 class _Progress:
@@ -156,25 +167,36 @@ def unigram_entropy(split: TokenSplit) -> float:
     return float(-np.sum(shares * np.log(shares)))
 
 
-def bytes_per_token(split: TokenSplit, tokenizer, most: int = 2**24) -> float:
+def bytes_per_token(
+    split: TokenSplit,
+    tokenizer,
+    loss: ResponseLoss | None = None,
+    most: int = 2**24,
+) -> float:
     """How many UTF-8 bytes of text a token stands for, on average.
 
     Args:
         split: The tokens.
         tokenizer: That made them.
+        loss: Counts the tokens of responses alone; None: all.
         most: Tokens that are looked at, from the beginning.
     """
-    counts = _counts(split, min(most, split.num_tokens))
+    counts = _counts(split, min(most, split.num_tokens), loss)
     sizes = [len(tokenizer.token_bytes(i)) for i in range(split.vocab_size)]
     return float(counts @ np.array(sizes) / counts.sum())
 
 
-def _counts(split: TokenSplit, num_tokens: int) -> np.ndarray:
+def _counts(
+    split: TokenSplit, num_tokens: int, loss: ResponseLoss | None = None
+) -> np.ndarray:
     """How often each id occurs among the first tokens of a split."""
     counts = np.zeros(split.vocab_size, np.int64)
     for start in range(0, num_tokens, _COUNTED_AT_ONCE):
         length = min(_COUNTED_AT_ONCE, num_tokens - start)
         ids = split.read([start], length)[0]
+        if loss is not None:
+            labels, weights = loss(ids)
+            ids = labels[weights > 0]
         counts += np.bincount(ids, minlength=split.vocab_size)
     return counts
 

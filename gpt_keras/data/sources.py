@@ -1,13 +1,14 @@
 """Text files, a TensorFlow dataset or Python's manual in, documents out."""
 
-import contextlib
 import dataclasses
-import glob
 import hashlib
 import importlib
-import os
 from collections.abc import Iterator
 
+from gpt_keras.data.dataset_library import open_builder
+from gpt_keras.data.dataset_library import read_split
+from gpt_keras.data.file_patterns import matching_files
+from gpt_keras.data.file_patterns import sizes_of
 from gpt_keras.data.text_decoding import check_errors
 from gpt_keras.data.text_decoding import decode_file
 from gpt_keras.data.text_decoding import decode_text
@@ -45,24 +46,12 @@ class TextFiles:
     @property
     def paths(self) -> list[str]:
         """The files that the pattern matches now, sorted, each once."""
-        patterns = [part.strip() for part in self.pattern.split(",")]
-        found = {path for part in patterns if part for path in _match(part)}
-        if not found:
-            raise _no_files(self.pattern)
-        return sorted(found)
+        return matching_files(self.pattern)
 
     @property
     def description(self) -> dict:
         """Names below their common folder, and sizes in bytes."""
-        paths = self.paths
-        folders = {os.path.dirname(os.path.abspath(path)) for path in paths}
-        top = os.path.commonpath(folders)
-        files = {
-            os.path.relpath(path, top).replace(os.sep, "/"): (
-                os.path.getsize(path)
-            )
-            for path in paths
-        }
+        files = sizes_of(self.paths)
         return {"kind": "text_files", "errors": self.errors, "files": files}
 
     def documents(self) -> Iterator[str]:
@@ -139,13 +128,9 @@ class TensorFlowDataset:
 
     def documents(self) -> Iterator[str]:
         """Prepares the dataset where need be and reads the field in order."""
-        tfds = _import_tensorflow_datasets()
-        with _dataset_errors(self.name):
-            builder = tfds.builder(self.name, data_dir=self.data_dir)
+        builder = open_builder(self.name, self.data_dir)
         field = self._field(builder.info.features)
-        builder.download_and_prepare()
-        with _dataset_errors(self.name):
-            dataset = builder.as_dataset(split=self.split)
+        dataset = read_split(builder, self.name, self.split)
         examples = dataset.map(lambda example: example[field])
         for index, data in enumerate(examples.as_numpy_iterator()):
             where = f"{self.name} {self.split}, example {index}"
@@ -197,53 +182,6 @@ class PythonReference:
             ) from error
         for name in sorted(topics):
             yield topics[name]
-
-
-def _match(pattern: str) -> list[str]:
-    """A path that exists is meant as it is, brackets and all."""
-    pattern = os.path.expanduser(pattern)
-    if os.path.isdir(pattern):
-        raise IsADirectoryError(
-            "`pattern` must match files. Received a folder: "
-            f"{pattern!r}. For the text files in it, give "
-            f"{os.path.join(pattern, '**', '*.txt')!r}."
-        )
-    if os.path.lexists(pattern):
-        return [os.path.normpath(pattern)]
-    found = glob.glob(pattern, recursive=True)
-    files = [os.path.normpath(path) for path in found if os.path.isfile(path)]
-    if not files:
-        raise _no_files(pattern)
-    return files
-
-
-def _no_files(pattern: str) -> FileNotFoundError:
-    return FileNotFoundError(
-        f"No files match {pattern!r} (working directory: {os.getcwd()!r})."
-    )
-
-
-def _import_tensorflow_datasets():
-    try:
-        return importlib.import_module("tensorflow_datasets")
-    except ImportError as error:
-        raise ImportError(
-            "Reading a TensorFlow dataset needs the package "
-            "`tensorflow-datasets`: pip install tensorflow-datasets."
-        ) from error
-
-
-@contextlib.contextmanager
-def _dataset_errors(name: str):
-    """Keeps the first line: the library goes on to list what it knows."""
-    try:
-        yield
-    except (ValueError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f"TensorFlow dataset {name!r} can't be read: {reason} See "
-            "https://www.tensorflow.org/datasets/catalog/overview."
-        ) from error
 
 
 def _is_text(feature) -> bool:

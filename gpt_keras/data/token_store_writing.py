@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gpt_keras.data.encoder_pool import EncoderPool
+from gpt_keras.data.pair_texts import PairText
+from gpt_keras.data.pair_texts import encode_pairs
 from gpt_keras.data.token_manifest import new_manifest
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.token_store import check_ids
@@ -21,12 +23,14 @@ from gpt_keras.data.work_units import UNIT_CHARACTERS
 from gpt_keras.data.work_units import Unit
 from gpt_keras.data.work_units import make_units
 
+# Of the settings, what the ids of a pair depend on beside its texts.
+_OF_PAIRS = ("templates", "max_tokens")
 _COUNTS = ("documents", "tokens", "characters", "bytes")
 
 
 def write_token_store(
     directory,
-    splits: Mapping[str, Iterable[str]],
+    splits: Mapping[str, Iterable[str | PairText]],
     *,
     tokenizer,
     source: dict,
@@ -38,7 +42,8 @@ def write_token_store(
     """Encodes documents into token shards with a manifest.
 
     Each document is followed by `tokenizer.end_of_text_id`; one that is larger
-    than a unit is encoded in pieces that are cut between words. Everything is
+    than a unit is encoded in pieces that are cut between words. Pairs that are
+    too long are left out, and counted as `left_out`. Everything is
     written into `<directory>.partial`, which is renamed when complete:
     `directory` never holds half a store. Stopped or killed at any moment and
     called again, it writes the same bytes, without encoding again what has
@@ -46,10 +51,11 @@ def write_token_store(
 
     Args:
         directory: The folder to make; it must be missing or empty.
-        splits: Name → documents. Each is iterated over once.
+        splits: Name → documents: texts, or `PairText`s. Each is iterated over
+            once.
         tokenizer: An object with `vocab_size`, `end_of_text_id`,
-            `fingerprint`, `encode_batch(texts)` and `save(directory)`; it is
-            saved beside the shards.
+            `fingerprint`, `encode_batch(texts)`, `save(directory)` and, for
+            pairs, `special_tokens`; it is saved beside the shards.
         source: What the documents come from, for the manifest.
         settings: What else made them what they are, for the manifest.
         workers: Processes that encode; 0 or 1 encodes in this one. The bytes
@@ -80,7 +86,7 @@ def write_token_store(
         units = {
             "tokenizer": tokenizer.fingerprint,
             "unit_characters": unit_characters,
-        }
+        } | {key: settings[key] for key in _OF_PAIRS if key in (settings or {})}
         journal = {"units": units, "source": source, "settings": settings}
         work.begin(tokenizer, journal)
         with _encoder(tokenizer, work.partial, workers) as encoder:
@@ -136,21 +142,31 @@ class _ShardMaker:
     def __init__(self, tokenizer, encoder, dtype: str, work: UnfinishedStore):
         self._separator = np.array([tokenizer.end_of_text_id])
         self._vocab_size = tokenizer.vocab_size
+        self._special_tokens = getattr(tokenizer, "special_tokens", {})
         self._encoder, self._dtype, self._work = encoder, dtype, work
 
     def make(self, unit: Unit) -> dict:
         """Returns the record, with `new` and `ends` for the last document."""
         record = self._work.find(unit)
         more = {"new": record is None, "ends": unit.ends[-1]}
-        return (record or self._work.add(unit, self._encode(unit))) | more
+        return (record or self._work.add(unit, *self._encode(unit))) | more
 
-    def _encode(self, unit: Unit) -> np.ndarray:
-        parts = []
-        encoded = self._encoder.encode_batch(unit.texts)
-        for ids, ends in zip(encoded, unit.ends, strict=True):
+    def _encode(self, unit: Unit) -> tuple[np.ndarray, set[int]]:
+        """Returns the ids of a unit, and the places of what is left out."""
+        parts, left_out = [np.zeros(0, np.int32)], set()
+        encoded = zip(self._ids_of(unit), unit.ends, strict=True)
+        for place, (ids, ends) in enumerate(encoded):
+            if ids is None:
+                left_out.add(place)
+                continue
             check_ids(np.asarray(ids), self._vocab_size, "Encoded text")
             parts += [ids, self._separator] if ends else [ids]
-        return np.concatenate(parts).astype(self._dtype)
+        return np.concatenate(parts).astype(self._dtype), left_out
+
+    def _ids_of(self, unit: Unit) -> list[np.ndarray | None]:
+        if isinstance(unit.texts[0], PairText):
+            return encode_pairs(self._encoder, self._special_tokens, unit.texts)
+        return self._encoder.encode_batch(unit.texts)
 
 
 def _in_order(function, items: Iterable, workers: int) -> Iterator:
@@ -174,18 +190,27 @@ def _in_order(function, items: Iterable, workers: int) -> Iterator:
 def _count(name: str, records: Iterable[dict], progress) -> dict:
     """Returns what the manifest says of a split."""
     counts = dict.fromkeys((*_COUNTS, "encoded_tokens"), 0)
-    shards, ends = [], True
+    shards, ends, left_out = [], True, 0
     for record in records:
         for key in _COUNTS:
             counts[key] += record[key]
+        left_out += record.get("left_out", 0)
         counts["encoded_tokens"] += record["new"] * record["tokens"]
         shards.append(shard_entry(record))
         ends = record["ends"]
         if progress:
             progress(name, dict(counts))
+    if left_out and not counts["tokens"]:
+        raise ValueError(
+            "Every split must have a pair that is not too long. Received: "
+            f"{left_out} pairs in {name!r}, all of them longer."
+        )
     if not counts["characters"]:
         raise ValueError(
             f"Every split must have text. Received none: {name!r}."
         )
     counts["documents"] += not ends  # one that goes on in another split
-    return {key: counts[key] for key in _COUNTS} | {"shards": shards}
+    entry = {key: counts[key] for key in _COUNTS}
+    if left_out:
+        entry["left_out"] = left_out
+    return entry | {"shards": shards}

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Collection
 
 import numpy as np
 
@@ -87,10 +88,19 @@ class UnfinishedStore:
             return None
         return record if digest == record["sha256"] else None
 
-    def add(self, unit: Unit, ids: np.ndarray) -> dict:
-        """Writes the shard of a unit, down to the disk; returns its record."""
+    def add(
+        self, unit: Unit, ids: np.ndarray, left_out: Collection[int] = ()
+    ) -> dict:
+        """Writes the shard of a unit, down to the disk; returns its record.
+
+        Args:
+            unit: Of work.
+            ids: Of its documents, `(tokens,)`.
+            left_out: The places of the texts that are not there.
+        """
         data = ids.tobytes()
-        record = unit.counts() | {
+        record = unit.counts(left_out) | {
+            "left_out": len(left_out),
             "file": f"{unit.name}.bin",
             "tokens": len(ids),
             "sha256": hashlib.sha256(data).hexdigest(),

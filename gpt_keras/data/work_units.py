@@ -5,9 +5,11 @@ Which texts are a unit depends on the texts alone.
 
 import dataclasses
 import hashlib
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 
+from gpt_keras.data.pair_texts import PairText
 from gpt_keras.text.text_cutting import cut_between_words
 
 UNIT_CHARACTERS = 2**24
@@ -21,13 +23,13 @@ class Unit:
     Attributes:
         split: The split's name.
         number: The units of a split are numbered from 0.
-        texts: Pieces of documents, in order.
+        texts: Pieces of documents, in order; or pairs, which are whole.
         ends: Whether a document ends with the piece.
     """
 
     split: str
     number: int
-    texts: list[str]
+    texts: list[str] | list[PairText]
     ends: list[bool]
 
     @property
@@ -35,32 +37,41 @@ class Unit:
         """What the files of the unit are called."""
         return f"{self.split}-{self.number:05d}"
 
-    def counts(self) -> dict[str, int]:
-        """Documents that end here, characters and bytes of UTF-8."""
+    def counts(self, left_out: Collection[int] = ()) -> dict[str, int]:
+        """Documents that end here, characters and bytes of UTF-8.
+
+        Args:
+            left_out: The places of the texts that do not count.
+        """
+        kept = [n for n in range(len(self.texts)) if n not in left_out]
+        texts = [part for n in kept for part in _parts(self.texts[n])]
         return {
-            "documents": sum(self.ends),
-            "characters": sum(map(len, self.texts)),
-            "bytes": sum(len(text.encode()) for text in self.texts),
+            "documents": sum(self.ends[n] for n in kept),
+            "characters": sum(map(len, texts)),
+            "bytes": sum(len(text.encode()) for text in texts),
         }
 
     def digest(self) -> str:
         """SHA-256 of the texts and of where documents end."""
         digest = hashlib.sha256()
         for text, ends in zip(self.texts, self.ends, strict=True):
-            data = text.encode()
-            digest.update(b"%d %d\n" % (len(data), ends))
-            digest.update(data)
+            parts = _parts(text)
+            for number, part in enumerate(parts, 1):
+                data = part.encode()
+                is_end = ends and number == len(parts)
+                digest.update(b"%d %d\n" % (len(data), is_end))
+                digest.update(data)
         return digest.hexdigest()
 
 
 def make_units(
-    split: str, documents: Iterable[str], unit_characters: int
+    split: str, documents: Iterable[str | PairText], unit_characters: int
 ) -> Iterator[Unit]:
     """Gathers small documents and cuts large ones.
 
     Args:
         split: The split's name.
-        documents: Whole texts, or a `SplitText` with its pieces.
+        documents: Whole texts or pairs, or a `SplitText` with its pieces.
         unit_characters: A unit ends with the piece that brings it to so many.
 
     Yields:
@@ -70,7 +81,7 @@ def make_units(
     for text, is_end in _small_pieces(documents, unit_characters):
         texts.append(text)
         ends.append(is_end)
-        characters += len(text)
+        characters += sum(map(len, _parts(text)))
         if characters >= unit_characters or len(texts) >= _MOST_PIECES:
             yield Unit(split, number, texts, ends)
             number, texts, ends, characters = number + 1, [], [], 0
@@ -82,9 +93,16 @@ def _small_pieces(documents, size: int) -> Iterator[tuple[str, bool]]:
     pieces = getattr(documents, "pieces", None)
     pieces = pieces() if pieces else ((text, True) for text in documents)
     for text, ends in pieces:
+        if isinstance(text, PairText):
+            yield text, ends
+            continue
         parts = cut_between_words(text, size)
         last = next(parts)
         for part in parts:
             yield last, False
             last = part
         yield last, ends
+
+
+def _parts(text: str | PairText) -> list[str]:
+    return [text] if isinstance(text, str) else text.texts

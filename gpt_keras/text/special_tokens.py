@@ -1,5 +1,5 @@
-"""Names of special tokens come in, a checked list led by the separator's goes
-out.
+"""Names of special tokens come in, a checked list led by the separator's, or
+a tokenizer that has them, goes out.
 """
 
 from collections.abc import Iterable
@@ -35,3 +35,24 @@ def with_end_of_text(names: Iterable[str]) -> list[str]:
     if len(set(names)) < len(names):
         raise ValueError(f"Special tokens must differ. Received: {names}.")
     return names if END_OF_TEXT in names else [END_OF_TEXT, *names]
+
+
+def with_special_tokens(tokenizer, names: list[str]):
+    """Returns a tokenizer with more special tokens behind its other ids.
+
+    Args:
+        tokenizer: A `BytePairTokenizer` or `CharacterTokenizer`.
+        names: Distinct names that it doesn't know.
+
+    Raises:
+        ValueError: A name is empty, comes twice, or is a token already.
+    """
+    content = tokenizer.content()
+    known = {*content["special_tokens"], *content.get("vocabulary", ())}
+    if taken := sorted(known & {*names}):
+        raise ValueError(
+            "Special tokens that are added must be new ones. Received: "
+            f"{', '.join(taken)}, which the vocabulary has"
+        )
+    content["special_tokens"] = [*content["special_tokens"], *names]
+    return type(tokenizer).from_content(content)

@@ -25,6 +25,7 @@ def weighted_loss_sum(
     weights,
     *,
     chunk_tokens: int,
+    label_smoothing: float = 0.0,
     with_gradients: bool = True,
 ):
     """Returns the sum of weight times -log p(label).
@@ -44,6 +45,8 @@ def weighted_loss_sum(
             bits, a loss scale belongs in here.
         chunk_tokens: How many tokens' logits are there at a time, at most; 0:
             all.
+        label_smoothing: Share of the label's probability that is spread over
+            the vocabulary, padding left out.
         with_gradients: False makes the loss alone.
 
     Returns:
@@ -70,7 +73,9 @@ def weighted_loss_sum(
 
     def chunk(rows, labels, weights, trained):
         parameters = trained or frozen
-        losses, errors = _losses(rows, labels, parameters, projection)
+        losses, errors = _losses(
+            rows, labels, parameters, projection, label_smoothing
+        )
         loss = tf.reduce_sum(losses * weights)
         if not with_gradients:
             return loss, ()
@@ -100,8 +105,8 @@ def weighted_loss_sum(
     return total(rows, *(parameters if projection.trainable else []))
 
 
-def _losses(rows, labels, parameters, projection):
-    """Returns losses `(tokens,)` and softmax minus one-hot, both float32."""
+def _losses(rows, labels, parameters, projection, smoothing: float):
+    """Returns losses `(tokens,)` and softmax minus labels, both float32."""
     kernel, *bias = [tf.cast(p, rows.dtype) for p in parameters]
     logits = tf.matmul(rows, kernel, transpose_b=projection.transposed)
     if bias:
@@ -110,9 +115,26 @@ def _losses(rows, labels, parameters, projection):
     width, size = logits.shape[1], projection.vocab_size
     if size is not None and size < width:
         logits = tf.where(tf.range(width) < size, logits, _HIDDEN)
-    return tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+    losses, errors = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
         features=logits, labels=labels
     )
+    if not smoothing:
+        return losses, errors
+    return _smoothed(losses, errors, logits, labels, smoothing, size or width)
+
+
+def _smoothed(losses, errors, logits, labels, smoothing: float, size: int):
+    """Spreads a share of the labels' probability over `size` ids."""
+    places = tf.stack([tf.range(tf.size(labels, tf.int64)), labels], axis=1)
+    of_label = tf.gather_nd(logits, places)
+    spread = of_label - tf.reduce_mean(logits[:, :size], axis=1)
+    share = smoothing / size
+    is_token = tf.range(logits.shape[1]) < size
+    errors -= tf.where(is_token, share, 0.0)
+    errors = tf.tensor_scatter_nd_add(
+        errors, places, tf.fill(tf.shape(labels), smoothing)
+    )
+    return losses + smoothing * spread, errors
 
 
 def _gradients(rows, weights, errors, parameters, projection):

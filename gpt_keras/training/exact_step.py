@@ -150,7 +150,9 @@ def _objective(model, x, y, factors, share, training):
         return loss * share, y_pred
     if model.needs_logits:
         y_pred = model(x, training=training)
-        loss = tf.reduce_sum(weighted_token_losses(y_pred, y, factors)[0])
+        smoothing = model.step_options.label_smoothing if training else 0.0
+        losses, _ = weighted_token_losses(y_pred, y, factors, smoothing)
+        loss = tf.reduce_sum(losses)
     else:
         y_pred = None
         loss = _loss_without_logits(model, x, y, factors, training)
@@ -168,6 +170,7 @@ def _loss_without_logits(model, x, y, factors, training):
         y,
         factors,
         chunk_tokens=chunk_tokens,
+        label_smoothing=model.step_options.label_smoothing if training else 0.0,
         with_gradients=training,
     )
 

@@ -3,7 +3,9 @@
 from keras import ops
 
 
-def weighted_token_losses(logits, labels, sample_weight=None):
+def weighted_token_losses(
+    logits, labels, sample_weight=None, label_smoothing: float = 0.0
+):
     """Returns each token's weighted loss and its weight.
 
     Args:
@@ -11,6 +13,8 @@ def weighted_token_losses(logits, labels, sample_weight=None):
         labels: `(batch, length)` integers in [0, vocab_size). Where the
             weight is 0 any value will do, -100 for example.
         sample_weight: `(batch, length)`, `(batch,)` or None for all 1.
+        label_smoothing: Share of the label's probability that is spread over
+            the vocabulary.
 
     Returns:
         Two float32 tensors `(batch, length)`: weight times -log p(label) in
@@ -18,9 +22,14 @@ def weighted_token_losses(logits, labels, sample_weight=None):
     """
     weight = token_weights(labels, sample_weight)
     labels = ops.where(weight == 0, ops.zeros_like(labels), labels)
+    logits = ops.cast(logits, "float32")
     losses = ops.sparse_categorical_crossentropy(
-        labels, ops.cast(logits, "float32"), from_logits=True
+        labels, logits, from_logits=True
     )
+    if label_smoothing:
+        of_label = ops.take_along_axis(logits, labels[..., None], axis=-1)
+        spread = of_label[..., 0] - ops.mean(logits, axis=-1)
+        losses += label_smoothing * spread
     return losses * weight, weight
 
 

@@ -31,18 +31,20 @@ def pad_vocabulary(model, multiple: int):
     return copy
 
 
-def add_tokens(model, count: int, seed: int = 0):
+def add_tokens(model, count: int, seed: int = 0, noise: float = _NOISE):
     """Returns a model that knows more tokens, whose ids follow the old ones.
 
     The embeddings of new tokens, and their rows in the projection, are the
-    mean of the old ones, with noise of a hundredth of their spread. New
-    tokens then have the probability of an average token, where random
+    mean of the old ones, with noise of a share of their spread. New tokens
+    then have the probability of an average token, where random
     embeddings may outweigh all others.
 
     Args:
         model: A built `GPTModel`. It is not changed.
         count: How many tokens.
         seed: Of the noise.
+        noise: The share. By 1 new tokens differ as the old ones do, which they
+            must where embeddings are not trained.
 
     Returns:
         The model. Its logits for the old tokens are the old model's.
@@ -58,7 +60,8 @@ def add_tokens(model, count: int, seed: int = 0):
     if count < 1:
         raise ValueError(f"`count` must be positive. Received: count={count}")
     copy = _resized(model, vocab_size=model.vocab_size + count)
-    _fill_vocabulary(copy, model, (count, np.random.default_rng(seed)))
+    random = np.random.default_rng(seed)
+    _fill_vocabulary(copy, model, (count, random, noise))
     return copy
 
 
@@ -126,9 +129,9 @@ def _rows(copy, model, rows, added):
     old = rows[: model.vocab_size]
     parts = [old]
     if added:
-        count, random = added
+        count, random, share = added
         noise = random.normal(size=(count, rows.shape[1]))
-        parts.append(old.mean(0) + _NOISE * old.std(0) * noise)
+        parts.append(old.mean(0) + share * old.std(0) * noise)
     missing = copy.padded_vocab_size - copy.vocab_size
     parts.append(np.zeros((missing, rows.shape[1])))
     return np.concatenate(parts).astype(rows.dtype)
