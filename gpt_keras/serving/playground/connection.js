@@ -72,6 +72,7 @@ export class Connection {
         this.fields.model.value = names[0];
         server = new ModelServer(base, names[0], version);
       }
+      if (!server.name) throw new CallError("error_no_model");
       await server.connect();
       this.card = await server.card();
       this.spellings = new Spellings(server);

@@ -84,7 +84,8 @@ async function run(prepare = () => {}) {
       state = "state_stopped";
       say(byId("progress"), "stopped_status");
     } else {
-      say(byId("progress"), null);
+      const isBegun = unended().some(({ row }) => row.text);
+      say(byId("progress"), isBegun ? "kept_status" : null);
       tell(byId("message"), error);
     }
   }

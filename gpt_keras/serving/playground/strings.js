@@ -89,6 +89,11 @@ export const STRINGS = {
     "已停止。按“继续”接着写。",
   ],
 
+  kept_status: [
+    "What was written stays. Continue goes on from here.",
+    "已写的文字保留。按“继续”接着写。",
+  ],
+
   token_label: ["{text}, {percent}", "{text}，{percent}"],
   token_joined: [
     "{count} tokens together make this text.",
@@ -238,10 +243,10 @@ export const STRINGS = {
   card_inputs: ["in", "输入"],
   card_outputs: ["out", "输出"],
 
-  error_gone: [
-    "The server can't be reached. What was written stays; Continue tries " +
-      "again.",
-    "无法连接服务器。已写的文字保留；可按“继续”重试。",
+  error_gone: ["The server can't be reached.", "无法连接服务器。"],
+  error_no_model: [
+    "Which model? Type its name under Settings, Server.",
+    "哪个模型？请在“设置”的“服务器”中输入名字。",
   ],
   error_elsewhere: [
     "{server} can't be reached from this page. Is it running? TensorFlow " +
