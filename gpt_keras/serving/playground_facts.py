@@ -22,9 +22,7 @@ _CARD = re.compile(
 _MAX_CARD_BYTES = 2**22
 
 
-def playground_facts(
-    requests: ModelRequests, path: str
-) -> HttpResponse | None:
+def playground_facts(requests: ModelRequests, path: str) -> HttpResponse | None:
     """Answers a GET.
 
     Args:

@@ -238,7 +238,6 @@ class ServerConfig:
             self.socket_timeout_seconds,
         )
 
-
     def _playground_servers(self):
         servers = (x.strip() for x in self.playground_servers.split(","))
         return tuple(server for server in servers if server)

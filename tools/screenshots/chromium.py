@@ -52,7 +52,9 @@ def chromium(
     """
     paths = find()
     if paths is None:
-        raise RuntimeError("Chromium and its driver are missing: see browser.sh")
+        raise RuntimeError(
+            "Chromium and its driver are missing: see browser.sh"
+        )
     browser, driver = paths
     options = webdriver.ChromeOptions()
     options.binary_location = browser
