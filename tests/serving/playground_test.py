@@ -241,7 +241,7 @@ def test_stop_texts_reach_the_server(page, client):
     page.write("the", max_new_tokens=30, seed=2, stop=word)
     text = free.text.split(word)[0]
     assert page.texts() == [text]
-    assert "stop text" in page.find("completions").text
+    assert "ended here" in page.find("completions").text
 
 
 def test_hover_and_focus_show_the_alternatives(page, client):

@@ -17,7 +17,7 @@ from gpt_keras.serving.server_config import ServerConfig
 from tools.screenshots.chromium import chromium
 
 _SECONDS = 300  # the first request of a graph takes long
-_WIDE = (1180, 800)
+_WIDE = (1180, 760)
 _NARROW = (360, 740)
 _BEGIN = """
 const [settings] = arguments;
@@ -112,7 +112,7 @@ def _take_all(camera):
     camera.run(_FOCUS, ".completion", 11)
     camera.take("write")
     camera.write(
-        "A class ", "en", "dark", _WIDE, seed=1, count=4, max_new_tokens=70
+        "A class ", "en", "dark", _WIDE, seed=1, count=4, max_new_tokens=28
     )
     camera.wait(_IS_DONE)
     camera.take("dark")

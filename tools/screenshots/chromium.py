@@ -17,6 +17,7 @@ _FLAGS = (
     "--no-sandbox",  # as root there is none
     "--disable-gpu",
     "--disable-quic",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--disable-background-networking",

@@ -56,11 +56,11 @@ export const STRINGS = {
   state_writing: ["writing…", "书写中…"],
   state_stopped: ["stopped", "已停止"],
   state_failed: ["broken off", "已中断"],
-  reason_stop: ["ended by itself or at a stop text", "自行结束或遇到停止文本"],
-  reason_length: ["as long as was asked for", "已达所要长度"],
-  reason_max_length: ["the model is full", "模型已满"],
-  reason_repetition: ["ended: it repeated itself", "因重复而结束"],
-  reason_refused: ["refused by the server's policy", "被服务器的策略拒绝"],
+  reason_stop: ["ended here", "到此结束"],
+  reason_length: ["length reached", "已达长度"],
+  reason_max_length: ["model full", "模型已满"],
+  reason_repetition: ["repeated itself", "出现重复"],
+  reason_refused: ["refused", "已拒绝"],
   reason_invalid: ["not written", "未写"],
   truncated: [
     "The prompt did not fit: the model read its end only.",
@@ -364,7 +364,11 @@ export function number(value, options = {}) {
 
 export function percent(value) {
   const digits = value >= 0.1 ? 0 : value >= 0.001 ? 1 : 3;
-  return number(value, { style: "percent", maximumFractionDigits: digits });
+  return number(value, {
+    style: "percent",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
 }
 
 export function translate(root) {
