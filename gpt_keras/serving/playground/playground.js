@@ -9,7 +9,7 @@ import { readLink, recall, remember, writeLink } from "./memory.js";
 import { CallError, ModelServer } from "./requests.js";
 import { score, showScore } from "./scoring.js";
 import { Settings } from "./settings.js";
-import { browserLanguage, percent, say, setLanguage } from "./strings.js";
+import { browserLanguage, number, say, setLanguage } from "./strings.js";
 import { LEVELS, TokenCard, nameTokens } from "./tokens.js";
 import { Row, write } from "./writing.js";
 
@@ -65,7 +65,7 @@ async function run(prepare = () => {}) {
   say(byId("progress"), "writing_status");
   let state = "state_failed";
   try {
-    const server = await connection.use();
+    const server = await unlessAborted(connection.use(), signal);
     prepare();
     unended().forEach((view) => view.show("state_writing"));
     await write(
@@ -84,6 +84,8 @@ async function run(prepare = () => {}) {
       state = "state_stopped";
       say(byId("progress"), "stopped_status");
     } else {
+      // The version has gone, perhaps: the next text asks which one there is.
+      if (error.key === "error_404") connection.server = null;
       const isBegun = unended().some(({ row }) => row.text);
       say(byId("progress"), isBegun ? "kept_status" : null);
       tell(byId("message"), error);
@@ -95,6 +97,13 @@ async function run(prepare = () => {}) {
 }
 
 const unended = () => views.filter((view) => view.row.isRunning);
+
+function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    promise.then(resolve, reject);
+  });
+}
 
 function tell(place, error) {
   if (error instanceof CallError) {
@@ -207,7 +216,10 @@ function showLevels() {
   const items = LEVELS.map((least, level) => {
     const isLast = level === LEVELS.length - 1;
     const key = isLast ? "legend_below" : "legend_above";
-    const value = percent(isLast ? LEVELS[level - 1] : least);
+    const value = number(isLast ? LEVELS[level - 1] : least, {
+      style: "percent",
+      maximumFractionDigits: 1,
+    });
     const text = make("span", { class: "unseen" });
     say(text, key, { percent: value });
     const sign = make("span", { "aria-hidden": "true" });
@@ -263,7 +275,8 @@ function wire() {
     tab.addEventListener("keydown", moveTab);
   }
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") aborting?.abort();
+    const isInDialog = byId("code-dialog").open;
+    if (event.key === "Escape" && !isInDialog) aborting?.abort();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.target.closest?.("form")?.requestSubmit();
     }

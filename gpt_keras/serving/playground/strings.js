@@ -51,6 +51,7 @@ export const STRINGS = {
   legend_above: ["{percent} or more", "{percent} 及以上"],
   legend_below: ["below {percent}", "低于 {percent}"],
 
+  completions: ["Completions", "续写"],
   completion: ["Completion {number}", "续写 {number}"],
   seed_of: ["seed {seed}", "种子 {seed}"],
   state_writing: ["writing…", "书写中…"],
