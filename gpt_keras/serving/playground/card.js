@@ -2,7 +2,7 @@
 // out.
 
 import { make } from "./dom.js";
-import { number, words } from "./strings.js";
+import { date, number, words } from "./strings.js";
 
 const PARAGRAPHS = {
   intended_use: "card_use",
@@ -21,11 +21,10 @@ const TABLES = {
 };
 
 export function showCard(place, card, server) {
-  const title = make("h2", {}, card?.name ?? server.name);
+  const title = make("h2", {}, String(card?.name ?? server.name));
   const parts = [make("header", { class: "card-head" }, title)];
   if (card) {
-    const date = card.date ?? "";
-    parts[0].append(make("p", { class: "minor" }, String(date)));
+    parts[0].append(make("p", { class: "minor" }, date(card.date ?? "")));
     for (const [name, key] of Object.entries(PARAGRAPHS)) {
       if (card[name]) parts.push(paragraph(key, card[name]));
     }

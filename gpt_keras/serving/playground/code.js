@@ -7,12 +7,12 @@ import { Row, columns } from "./writing.js";
 const LISTS = ["stop", "banned"];
 
 export function asCurl(server, prompt, rows) {
-  const inputs = columns(
-    server,
-    rows.map((settings) => new Row(prompt, settings)),
-    0,
-  );
-  const body = { signature_name: "generate", inputs };
+  const instances = rows.map((settings) => {
+    const inputs = columns(server, [new Row(prompt, settings)], 0);
+    const entries = Object.entries(inputs);
+    return Object.fromEntries(entries.map(([name, [value]]) => [name, value]));
+  });
+  const body = { signature_name: "generate", instances };
   const data = inShell(JSON.stringify(body, null, 1));
   return `curl ${inShell(`${server.path()}:predict`)} \\\n  -d ${data}\n`;
 }

@@ -372,6 +372,14 @@ export function percent(value) {
   });
 }
 
+// Writes a moment as the language does; what is none stays as it is.
+export function date(text) {
+  const moment = new Date(text);
+  if (Number.isNaN(moment.getTime())) return String(text);
+  const style = { dateStyle: "long", timeStyle: "short" };
+  return new Intl.DateTimeFormat(TAGS[current], style).format(moment);
+}
+
 export function translate(root) {
   const selector = "[data-text], [data-label], [data-placeholder]";
   root.querySelectorAll(selector).forEach(translateOne);

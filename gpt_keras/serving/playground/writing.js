@@ -66,15 +66,17 @@ export async function write(server, rows, steps, spellings, signal, onPiece) {
 export function columns(server, rows, steps) {
   const inputs = {
     prompts: rows.map((row) => row.prompt),
-    steps: rows.map(() => steps),
-    continuation: rows.map((row) => row.continuation),
   };
   for (const name of Object.keys(rows[0].settings)) {
     inputs[name] = rows.map((row) => row.settings[name]);
   }
-  const known = Object.keys(server.signatures.generate?.inputs ?? {});
-  if (!known.length) return inputs;
-  return Object.fromEntries(known.map((name) => [name, inputs[name]]));
+  inputs.steps = rows.map(() => steps);
+  inputs.continuation = rows.map((row) => row.continuation);
+  const known = server.signatures.generate?.inputs;
+  if (!known) return inputs; // nobody has asked yet
+  return Object.fromEntries(
+    Object.entries(inputs).filter(([name]) => name in known),
+  );
 }
 
 // What tokens are spelled, as bytes: a token may be a part of a character.
