@@ -34,6 +34,8 @@ class FakePlayground:
         headers: Of every answer of the model.
         hold: Set to let what waits go on.
         card: The model card.
+        row_error: Of every row.
+        cut: Characters of the last word that are not part of the text.
         paths: That were asked for.
         requests: The bodies of all POSTs.
     """
@@ -45,6 +47,7 @@ class FakePlayground:
         self.hold = threading.Event()
         self.card = None
         self.row_error = ""
+        self.cut = 0
         self.paths = []
         self.requests = []
         self._pages = PlaygroundPages(servers)
@@ -106,9 +109,10 @@ class FakePlayground:
         place = int(continuation or 0)
         word = "" if self.row_error else self.words[place]
         is_last = place + 1 == len(self.words)
+        text = word[: len(word) - self.cut] if is_last else word
         return {
-            "completions": word,
-            "completions_bytes": _base64(word),
+            "completions": text,
+            "completions_bytes": _base64(text),
             "token_ids": [place] if word else [],
             "lengths": int(bool(word)),
             "logprobs": [-1.0] if word else [],

@@ -577,7 +577,7 @@ def test_errors_are_told_in_words(faulty, fault, text):
     assert browser.texts() == [""]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def faulty(browser):
     with _fake(browser) as fake:
         yield browser, fake
@@ -598,6 +598,26 @@ def test_a_row_s_error_is_shown_at_its_text(faulty):
     fake.row_error = ""
     assert "refused it: `top_k` must be another" in browser.text("completions")
     assert browser.text("message") == ""
+
+
+def test_what_a_stop_text_cuts_off_a_token_is_not_shown(faulty):
+    browser, fake = faulty
+    fake.cut = 3
+    browser.write("a")
+    fake.cut = 0
+    assert browser.texts() == ["one two thr"]
+    assert [x.text for x in browser.all(".token")] == ["one ", "two ", "thr"]
+
+
+def test_a_text_that_the_server_changed_stands_without_tokens(faulty):
+    browser, fake = faulty
+    outputs = fake.answer({"signature_name": "generate", "inputs": _FIRST})
+    text = json.dumps({"outputs": outputs | {"completions": ["[redacted]"]}})
+    fake.faults = [(200, text)]
+    browser.write("a")
+    assert browser.texts() == ["[redacted]two three "]
+    assert browser.all(".token") == []
+    assert "Without colours" in browser.text("completions")
 
 
 def test_numbers_that_json_has_not_are_read(faulty):
