@@ -77,7 +77,8 @@ MODEL = """
     serving.admission serving.tensor_messages serving.servable
     serving.batch_merging serving.batching_options serving.request_batching
     serving.model_configuration serving.version_states serving.model_versions
-    serving.predictor serving.model_requests serving.rest_api serving.grpc_api
+    serving.predictor serving.model_requests serving.playground_pages
+    serving.playground_facts serving.rest_api serving.grpc_api
     serving.server_config serving.local_server
     serving.client_errors serving.client_retries serving.client_protocol
     serving.client_inputs serving.client_rows serving.http_connections

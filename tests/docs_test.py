@@ -66,6 +66,7 @@ FOREIGN_FLAGS = {
     "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
+    "rest_api_enable_cors_support",
     "rest_api_timeout_in_ms",
     "signal",
     "tensorflow_inter_op_parallelism",
@@ -279,6 +280,8 @@ def _flags_of_tools():
         source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         found[name] = set(names)
+    source = (ROOT / "tools/screenshots/__main__.py").read_text("utf-8")
+    found["screenshots"] = set(re.findall(r"\"--(\w+)\"", source))
     return found
 
 

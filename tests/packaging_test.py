@@ -15,7 +15,9 @@ from packaging.requirements import Requirement
 
 ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted(ROOT.glob("gpt_keras/**/*.py"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
+SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 
 
 def _requirements(lines):
@@ -43,6 +45,20 @@ def test_every_pin_lies_in_its_range():
         (exact,) = pin.specifier
         assert exact.operator == "=="
         assert ranges[name].specifier.contains(exact.version), name
+
+
+def test_the_package_has_its_data():
+    patterns = SETUPTOOLS["package-data"]["gpt_keras.serving"]
+    serving = ROOT / "gpt_keras/serving"
+    packed = {path for glob in patterns for path in serving.glob(glob)}
+    files = {path for path in ROOT.glob("gpt_keras/**/*") if path.is_file()}
+    data = {
+        path
+        for path in files
+        if path.name != "BUILD" and path.suffix not in (".py", ".pyc")
+    }
+    assert serving / "playground/index.html" in packed
+    assert data == packed
 
 
 def _trees(files):

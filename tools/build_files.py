@@ -63,7 +63,7 @@ exports_files(glob(["*.py"]))
 
 filegroup(
     name = "tree",
-    srcs = glob(["*"]),
+    srcs = glob({globs}),
 )
 
 """
@@ -77,12 +77,14 @@ def build_files(root: pathlib.Path) -> dict[str, str]:
         for path in sorted((root / top).rglob("*.py")):
             file = path.relative_to(root)
             folders.setdefault(file.parent, []).append(file)
+    data = {x: _data_folders(root, y) for x, y in folders.items()}
     trees = [f'        "//{folder}:tree",\n' for folder in sorted(folders)]
     texts = {"BUILD": _ROOT_BUILD.format(trees="".join(trees))}
     for folder, sources in folders.items():
         rules = [_target(root, file) for file in sources]
         kinds = sorted({f'"{rule.split("(")[0]}"' for rule in rules})
-        header = _HEADER.format(kinds=", ".join(kinds))
+        globs = ["*", *(f"{name}/**" for name in data[folder])]
+        header = _HEADER.format(kinds=", ".join(kinds), globs=json.dumps(globs))
         texts[f"{folder}/BUILD"] = header + "\n".join(rules)
     return texts
 
@@ -145,10 +147,30 @@ def _run_by_name(root, file, tree):
 
 
 def _sources_beside(root, file):
-    """Returns what a file's strings name that lies beside it, but Python."""
+    """Returns what a file's strings name that lies beside it, but Python.
+
+    That is a source of C++, or a folder, with all its files.
+    """
     tree = ast.parse((root / file).read_text(encoding="utf-8"))
     names = {text for text in _strings(tree) if text.endswith(".cc")}
-    return sorted(x for x in names if (root / file.parent / x).exists())
+    found = {x for x in names if (root / file.parent / x).exists()}
+    for name in _data_folders(root, [file]):
+        inside = (root / file.parent / name).iterdir()
+        found |= {f"{name}/{path.name}" for path in inside}
+    return sorted(found)
+
+
+def _data_folders(root, files):
+    """Returns the folders without Python that strings of files beside name."""
+    found = set()
+    for file in files:
+        tree = ast.parse((root / file).read_text(encoding="utf-8"))
+        for text in _strings(tree):
+            folder = root / file.parent / text
+            if text.isidentifier() and folder.is_dir():
+                if not any(folder.rglob("*.py")):
+                    found.add(text)
+    return sorted(found)
 
 
 def _strings(tree):

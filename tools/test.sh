@@ -10,6 +10,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# The playground is tested in a real browser, where one can be had.
+if ! command -v chromedriver >/dev/null && [[ $(id -u) == 0 ]] &&
+    command -v apt-get >/dev/null; then
+    tools/browser.sh >/dev/null 2>&1 ||
+        echo "No Chromium: the playground's tests are skipped."
+fi
+
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m pytest --numprocesses=2 --dist=loadfile \

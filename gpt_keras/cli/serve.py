@@ -71,5 +71,7 @@ def _say_where(values, server):
             print(f"REST {url}", flush=True)
     if server.grpc_port:
         print(f"gRPC {host}:{server.grpc_port}", flush=True)
+    if server.rest_port and values.playground:
+        print(f"Playground http://{host}:{server.rest_port}/", flush=True)
     if values.host not in _LOOPBACK:
         print("Everyone who reaches this address can ask.", flush=True)

@@ -30,6 +30,10 @@ class ModelRequests:
         self._versions = versions
         self._predictor = predictor
 
+    def names(self) -> list[str]:
+        """Returns the names of the models."""
+        return sorted(self._versions.names())
+
     def use(self, spec):
         """Returns the context of the version that a `ModelSpec` names."""
         version = spec.version.value if spec.HasField("version") else None

@@ -33,11 +33,13 @@ class Use(NamedTuple):
         name: Of the model.
         version: Its number.
         servable: It.
+        path: Its folder.
     """
 
     name: str
     version: int
     servable: Servable
+    path: str
 
 
 class ModelVersions:
@@ -112,7 +114,7 @@ class ModelVersions:
             entry = self._find(name, version, label)
             entry.num_uses += 1
         try:
-            yield Use(name, entry.number, entry.servable)
+            yield Use(name, entry.number, entry.servable, entry.path)
         finally:
             with self._changed:
                 entry.num_uses -= 1

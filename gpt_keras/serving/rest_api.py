@@ -1,4 +1,4 @@
-"""HTTP requests to `/v1/models/…` come in, TF Serving's responses go out."""
+"""HTTP requests come in, TF Serving's responses go out, and the playground."""
 
 import concurrent.futures
 import re
@@ -22,6 +22,8 @@ from gpt_keras.serving.json_responses import write_error
 from gpt_keras.serving.json_responses import write_outputs
 from gpt_keras.serving.json_responses import write_predictions
 from gpt_keras.serving.model_requests import ModelRequests
+from gpt_keras.serving.playground_facts import playground_facts
+from gpt_keras.serving.playground_pages import PlaygroundPages
 from gpt_keras.serving.predictor import Predictor
 from gpt_keras.serving.request_batching import deadline_error
 from gpt_keras.serving.request_record import recorded
@@ -54,12 +56,16 @@ class RestOptions(NamedTuple):
         num_threads: That answer predictions.
         max_request_bytes: The largest body, once it is unpacked.
         metrics_path: Of the page for Prometheus; None for no page.
+        playground: Whether there is the playground's page.
+        playground_servers: Other origins that the page may ask.
     """
 
     timeout_ms: int
     num_threads: int
     max_request_bytes: int
     metrics_path: str | None
+    playground: bool = False
+    playground_servers: tuple[str, ...] = ()
 
 
 class RestApi:
@@ -89,6 +95,11 @@ class RestApi:
         self._metrics = metrics
         self._metrics_page = metrics_page
         self._options = options
+        self._pages = (
+            PlaygroundPages(options.playground_servers)
+            if options.playground
+            else None
+        )
         pool = concurrent.futures.ThreadPoolExecutor
         self._predicting = pool(options.num_threads, "rest-predict")
         # Health checks and metrics don't wait behind predictions.
@@ -101,11 +112,12 @@ class RestApi:
         try:
             if request.method == "POST" and request.path.startswith("/v1/"):
                 return self._start_prediction(request)
+            page = self._pages and self._pages.answer(request)
+            if page is not None:
+                return _answered(page)
             return self._looking_up.submit(_answer, self._look_up, request)
         except ServingError as error:
-            future = concurrent.futures.Future()
-            future.set_result(_error_response(error))
-            return future
+            return _answered(_error_response(error))
 
     def close(self) -> None:
         """Ends the threads."""
@@ -131,6 +143,10 @@ class RestApi:
         if path == self._options.metrics_path:
             page = self._metrics_page().encode("utf-8")
             return HttpResponse(200, page, _TEXT)
+        if self._pages is not None and request.method == "GET":
+            facts = playground_facts(self._requests, path)
+            if facts is not None:
+                return facts
         if not path.lower().startswith("/v1/"):
             raise ServingError(
                 Code.NOT_FOUND, f"There is nothing at {path!r}; try /v1/models"
@@ -226,6 +242,13 @@ def _answer(function, *args):
             return function(*args)
     except ServingError as error:
         return _error_response(error)
+
+
+def _answered(response):
+    """Returns the future of a response that is there already."""
+    future = concurrent.futures.Future()
+    future.set_result(response)
+    return future
 
 
 def _error_response(error):

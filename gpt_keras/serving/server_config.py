@@ -104,6 +104,15 @@ class ServerConfig:
         30.0, "How long what runs may take after SIGTERM or Ctrl-C."
     )
 
+    # The web page
+    playground: bool = _field(
+        True, "A page at / to try the models in, see docs/playground.md."
+    )
+    playground_servers: str = _field(
+        "",
+        "Other servers that the page may ask, by commas: http://HOST:PORT.",
+    )
+
     # TensorFlow and monitoring
     tensorflow_intra_op_parallelism: int = _field(
         0, "Threads for one operation; 0 for the machine's cores."
@@ -126,6 +135,12 @@ class ServerConfig:
             raise ValueError(
                 "`batching_parameters_file` must come with `enable_batching`."
             )
+        for server in self._playground_servers():
+            if not re.fullmatch(_ORIGIN, server, re.ASCII):
+                raise ValueError(
+                    "`playground_servers` must be of the form http://HOST:PORT "
+                    f"or https://HOST:PORT. Received: {server!r}"
+                )
         if self.rest_api_port == self.port == OFF:
             raise ValueError("REST or gRPC must have a port.")
         for name, least in _LEAST.items():
@@ -211,6 +226,8 @@ class ServerConfig:
             self.rest_api_num_threads,
             self.max_request_bytes,
             self.metrics_path(),
+            self.playground,
+            self._playground_servers(),
         )
 
     def grpc(self) -> GrpcOptions:
@@ -221,7 +238,13 @@ class ServerConfig:
             self.socket_timeout_seconds,
         )
 
+    def _playground_servers(self):
+        servers = (x.strip() for x in self.playground_servers.split(","))
+        return tuple(server for server in servers if server)
 
+
+# It stands in a header, between spaces and semicolons.
+_ORIGIN = r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?"
 _LEAST = {
     "model_config_file_poll_wait_seconds": 0,
     "file_system_poll_wait_seconds": 0,

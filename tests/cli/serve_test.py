@@ -57,9 +57,10 @@ def test_it_serves_until_sigterm_and_answers_what_runs(tmp_path, start):
         f"--rest_api_port={port}",
         "--port=0",
     )
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines = [process.stdout.readline() for _ in range(4)]
     assert "Production is TensorFlow Serving" in lines[1]
     assert lines[2] == f"REST http://127.0.0.1:{port}/v1/models/toy\n"
+    assert lines[3] == f"Playground http://127.0.0.1:{port}/\n"
     server = SimpleNamespace(rest_port=port)
     assert ask(server, "GET", "/v1/models/toy")[0] == 200
     spin = {"signature_name": "spin", "instances": [400_000]}

@@ -191,7 +191,7 @@ def test_an_output_without_rows_can_only_be_a_column(server):
         ("GET", "/v1/models/toy/versions/2", 404),
         ("GET", "/v1/models/toy/versions/x", 400),
         ("GET", "/v1/models/toy/labels/stable/metadata", 400),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/monitoring", 404),
         ("GET", "/v1/models/toy", 200),
         ("GET", "/v1/models/toy/", 400),

@@ -26,6 +26,10 @@ def project(tmp_path):
         "tools/__init__.py": "",
         "tools/train.py": "from gpt_keras import Model",
         "tools/look/__main__.py": "import gpt_keras.model",
+        "gpt_keras/web/pages.py": "FOLDER = 'files'\nOTHER = 'more'",
+        "gpt_keras/web/files/page.html": "",
+        "gpt_keras/web/files/page.js": "",
+        "gpt_keras/web/more/part.py": "",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -82,6 +86,16 @@ def test_rules_of_the_kinds_of_files(project):
     assert 'main = "__main__.py"' in texts["tools/look/BUILD"]
     assert 'args = ["tests/text/words_test.py"]' in texts["tests/text/BUILD"]
     assert '"//tests:helping"' in texts["tests/text/BUILD"]
+
+
+def test_a_folder_of_data_goes_with_the_file_that_names_it(project):
+    text = build_files.build_files(project)["gpt_keras/web/BUILD"]
+    assert (
+        'name = "pages",\n    srcs = ["pages.py"],\n    data = [\n'
+        '        "files/page.html",\n        "files/page.js",\n    ]' in text
+    )
+    assert 'srcs = glob(["*", "files/**"])' in text
+    assert "more" not in text
 
 
 def test_puts_right_what_is_wrong(project, monkeypatch, capsys):
