@@ -60,6 +60,7 @@ FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
     "flagfile",
     "help",
+    "helpfull",
     "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
@@ -67,7 +68,8 @@ FOREIGN_FLAGS = {
     "signal",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
-    "trace",
+    "verbose",
+    "version",
 }
 
 

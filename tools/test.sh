@@ -12,6 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 "$python" -m ruff check .
 "$python" -m ruff format --check .
+"$python" -m mypy
 "$python" -m pytest --numprocesses=2 --dist=loadfile \
     --durations=25 2>&1 | tee "$scratch/pytest.txt"
 
