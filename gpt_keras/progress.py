@@ -151,11 +151,10 @@ class Working:
         begin = time.monotonic()
         if self._done.wait(DELAY):
             return
-        with tqdm.tqdm(
-            desc=self._title, bar_format="{desc} … {postfix}", leave=False
-        ) as bar:
+        with tqdm.tqdm(bar_format="{desc}", leave=False) as bar:
             while True:
                 seconds = time.monotonic() - begin
-                bar.set_postfix_str(tqdm.tqdm.format_interval(seconds))
+                so_far = tqdm.tqdm.format_interval(seconds)
+                bar.set_description_str(f"{self._title} … {so_far}")
                 if self._done.wait(0.5):
                     return

@@ -9,7 +9,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
 COMMON = """
-    version files flags terminal progress step_options config_rules config recipes
+    version files flags terminal progress step_options config_rules config
+    recipes
 """.split()
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes

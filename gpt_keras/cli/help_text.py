@@ -1,6 +1,5 @@
 """Flags and a program's docstring in, the text of its `--help` out."""
 
-import inspect
 import re
 import sys
 import textwrap
@@ -70,7 +69,9 @@ def help_text(
         is_full: All that is known of each flag instead of a sentence.
         style: Makes a title stand out.
     """
-    parts = [inspect.cleandoc(doc), ""]
+    # The formatter takes the indentation of an example that stands alone.
+    doc = re.sub(r"^(?=python -m )", "    ", doc.strip(), flags=re.MULTILINE)
+    parts = [doc, ""]
     for topic in found:
         parts.append(style(topic.title))
         show = _all_of if is_full else _short_of

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -175,15 +176,18 @@ def _say(line: str) -> None:
 
 def _close_output() -> bool:
     """Returns whether nobody reads standard output, and writes no more."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Or Python would tell of it once more at its end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return True
-    return False
+    if not _has_file(sys.stdout):
+        return False
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, select.POLLOUT)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    # Or Python would tell of it once more at its end.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)
+    return True
 
 
 def _has_file(stream) -> bool:
