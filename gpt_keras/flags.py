@@ -67,8 +67,8 @@ def topic_of(flag) -> str | None:
     It is the comment above the first field of the topic in the dataclass, up
     to a colon or semicolon.
     """
-    config_class, field = getattr(flag, _ORIGIN, (None, None))
-    return config_class and _topics(config_class).get(field)
+    base = base_of(flag)
+    return base and _topics(base[0]).get(base[1])
 
 
 def base_of(flag) -> tuple[type, str] | None:

@@ -15,6 +15,11 @@ from gpt_keras.terminal import is_terminal
 DELAY = 2.0  # seconds without a sign
 _LINE_SECONDS = 15.0  # between two lines
 _COLOUR = "green"
+_LARGE = 9999  # beyond, counts are shown as 12.3k
+_FORMAT = (
+    "{desc} {percentage:3.0f}%|{bar:8}| {n_fmt}/{total_fmt}, {remaining} left"
+    "{postfix}, {rate_noinv_fmt}"
+)
 
 
 class Progress:
@@ -46,7 +51,8 @@ class Progress:
     ):
         self.note = ""
         self._title, self._total, self._unit = title, total, unit
-        self._initial = self._count = initial
+        self._initial = initial
+        self._count = initial or 0
         self._begin = self._told = time.monotonic()
         self._delay, self._is_silent = delay, is_silent
         self._has_told = delay == 0
@@ -57,7 +63,7 @@ class Progress:
                 total=total,
                 initial=initial or 0,
                 unit=f" {unit}",
-                unit_scale=True,
+                unit_scale=total is None or total > _LARGE,
                 delay=delay,
                 dynamic_ncols=True,
                 mininterval=0.2,
@@ -85,6 +91,7 @@ class Progress:
         self._count, self._total = count, total or self._total
         if self._bar is not None:
             self._bar.total = self._total
+            self._bar.bar_format = _FORMAT if self._total else None
             self._bar.set_postfix_str(self.note, refresh=False)
             self._bar.update(count - self._bar.n)
         elif time.monotonic() - self._told >= _LINE_SECONDS:
@@ -94,7 +101,7 @@ class Progress:
         """Shows the last state, where there was anything to show."""
         if self._bar is not None:
             self._bar.close()
-        elif self._has_told and self._count is not None:
+        elif self._has_told:
             self._tell()
         self._is_silent = True
 
@@ -112,7 +119,8 @@ class Progress:
             f"{rate:,.1f}/s",
         ]
         if self._total and rate:
-            left = tqdm.tqdm.format_interval((self._total - self._count) / rate)
+            seconds = (self._total - self._count) / rate
+            left = tqdm.tqdm.format_interval(seconds)
             parts.append(f"{left} left")
         return ", ".join([*parts, self.note] if self.note else parts)
 

@@ -37,10 +37,8 @@ def define_flags(values):
 
 def main(values):
     """Prints each prompt with its completion."""
-    generator = TextGenerator(
-        *read_model(values.model_dir, best=values.best),
-        safety.policy(values),
-    )
+    model, tokenizer = read_model(values.model_dir, best=values.best)
+    generator = TextGenerator(model, tokenizer, safety.policy(values))
     settings = sampling.settings(values)
     for result in _generated(generator, values.prompt, settings):
         tqdm.tqdm.write(result.prompt + result.text)

@@ -14,7 +14,8 @@ class ProgressBar:
     """
 
     def __init__(self):
-        self._bar, self._stage = None, None
+        self._bar = Progress("", is_silent=True)
+        self._stage: str | None = None
         self._encoded = {}
         self._begin = self._end = time.monotonic()
 
@@ -51,5 +52,4 @@ class ProgressBar:
         }
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 from gpt_keras.cli import model_source
 from gpt_keras.cli.progress_bar import ProgressBar
@@ -42,7 +43,7 @@ class TrainingData:
             `read_shared_data` wants.
     """
 
-    tokenizer: object
+    tokenizer: Any
     splits: dict[str, TokenSplit]
     validation_parts: dict[str, TokenSplit] = dataclasses.field(
         default_factory=dict
@@ -109,7 +110,7 @@ def prepare_data(config: TrainConfig, directory):
 
     A store that wasn't there gets a report beside its manifest.
     """
-    kind = {"tokenizer": config.tokenizer}
+    kind: dict[str, Any] = {"tokenizer": config.tokenizer}
     if config.init_from:
         kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
     elif config.tokenizer == "byte_pair":

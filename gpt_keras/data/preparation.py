@@ -115,6 +115,7 @@ def _begun(unfinished: UnfinishedStore, source: dict, settings: dict):
 
 def _train(kind: str, vocab_size: int | None, documents):
     if kind == "byte_pair":
+        assert vocab_size is not None
         return train_byte_pair(documents, vocab_size)
     return train_character(documents)
 

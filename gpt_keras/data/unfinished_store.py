@@ -90,13 +90,14 @@ class UnfinishedStore:
     def add(self, unit: Unit, ids: np.ndarray) -> dict:
         """Writes the shard of a unit, down to the disk; returns its record."""
         data = ids.tobytes()
+        name = f"{unit.name}.bin"
         record = unit.counts() | {
-            "file": f"{unit.name}.bin",
+            "file": name,
             "tokens": len(ids),
             "sha256": hashlib.sha256(data).hexdigest(),
             "text": unit.digest(),
         }
-        write_atomically(self.partial / record["file"], data)
+        write_atomically(self.partial / name, data)
         write_atomically(
             self._records / f"{unit.name}.json", json.dumps(record)
         )

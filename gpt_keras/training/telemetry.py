@@ -7,6 +7,7 @@ import time
 from gpt_keras.progress import Progress
 from gpt_keras.training.device_facts import peak_memory
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.stepwise import Stepwise
 
 
@@ -40,7 +41,7 @@ class Telemetry(Stepwise):
 
     def __init__(
         self,
-        log: RunLog,
+        log: RunLog | SilentLog,
         every: int,
         last_step: int,
         workload: Workload,
@@ -50,11 +51,11 @@ class Telemetry(Stepwise):
         self.log, self.every, self.last_step = log, every, last_step
         self.workload = workload
         self._seconds_before = seconds
-        self._started = self._execution_started = None
+        self._started = self._execution_started = 0.0
         self._step = self._logged_step = self._skipped = 0
         self._seconds_in_steps = self._data_seconds = 0.0  # since the line
         self._means = []
-        self._progress = None
+        self._progress = Progress("training", is_silent=True)
 
     @property
     def seconds(self) -> float:
@@ -135,10 +136,10 @@ class Telemetry(Stepwise):
 # What the progress has, how it is called there, and its format.
 _SHORT = {
     "loss": ("loss", ".4f"),
+    "tokens_per_second": ("tok/s", ",.0f"),
     "bits_per_byte": ("bpb", ".3f"),
     "gradient_norm": ("norm", ".2f"),
     "learning_rate": ("lr", ".1e"),
-    "tokens_per_second": ("tok/s", ",.0f"),
     "model_flops_utilization": ("mfu", ".0%"),
     "data_wait_share": ("wait", ".0%"),
     "peak_memory_bytes": ("bytes", ".1e"),
