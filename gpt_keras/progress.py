@@ -68,6 +68,7 @@ class Progress:
                 dynamic_ncols=True,
                 mininterval=0.2,
                 miniters=1,
+                bar_format=_FORMAT if total else None,
                 colour=_COLOUR if has_colours(sys.stderr) else None,
             )
 

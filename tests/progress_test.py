@@ -1,5 +1,6 @@
 """Tests of `gpt_keras.progress`: bars on a terminal, lines elsewhere."""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -10,20 +11,23 @@ from terminal_testing import on_terminal
 
 from gpt_keras import progress
 
-ROOT = pathlib.Path(__file__).parents[1]
-SMALL = (sys.executable, str(ROOT / "tests/cli/small_program.py"))
+PATHS = os.pathsep.join(sys.path)
+SMALL = (
+    sys.executable,
+    str(pathlib.Path(__file__).parent / "cli/small_program.py"),
+)
 
 
 def test_a_terminal_has_a_bar_with_speed_and_time_left():
-    status, text = on_terminal([*SMALL, "--do=count"], PYTHONPATH=str(ROOT))
+    status, text = on_terminal([*SMALL, "--do=count"], PYTHONPATH=PATHS)
     assert status == 0
-    assert "Counting: 100%" in text and "40.0/40.0" in text
-    assert re.search(r"\[\d\d:\d\d<\d\d:\d\d, [\d.]+k? tokens/s, at 40", text)
+    assert "Counting 100%" in text and "40/40" in text
+    assert re.search(r"\d\d:\d\d left, at 40, +[\d.]+ tokens/s", text)
     assert "\x1b[32m" in text  # green
     _, text = on_terminal(
-        [*SMALL, "--do=count"], PYTHONPATH=str(ROOT), NO_COLOR="1"
+        [*SMALL, "--do=count"], PYTHONPATH=PATHS, NO_COLOR="1"
     )
-    assert "Counting: 100%" in text and "\x1b[32m" not in text
+    assert "Counting 100%" in text and "\x1b[32m" not in text
 
 
 def test_a_file_has_lines():
@@ -32,7 +36,7 @@ def test_a_file_has_lines():
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": PATHS},
     )
     line = (
         r"Counting: 40 of 40 tokens, [\d,.]+/s, 00:00 left, "
@@ -43,7 +47,7 @@ def test_a_file_has_lines():
 
 
 def test_what_nobody_can_count_says_how_long_it_takes():
-    status, text = on_terminal([*SMALL, "--do=load"], PYTHONPATH=str(ROOT))
+    status, text = on_terminal([*SMALL, "--do=load"], PYTHONPATH=PATHS)
     assert status == 0
     assert "Loading it … 00:00" in text
     assert text.endswith("done\n")

@@ -22,7 +22,7 @@ def command(tmp_path_factory):
     module, name = project["project"]["scripts"]["gpt-keras"].split(":")
     path = tmp_path_factory.mktemp("bin") / "gpt-keras"
     path.write_text(
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"import sys\nsys.path[:] = {sys.path!r}\n"
         f"from {module} import {name}\nif __name__ == '__main__':\n"
         f"    try:\n        sys.exit({name}())\n    finally:\n"
         "        heavy = {'tensorflow', 'keras'} & {*sys.modules}\n"

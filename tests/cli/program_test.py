@@ -15,7 +15,7 @@ from gpt_keras.cli import generate
 from gpt_keras.cli import program
 from gpt_keras.cli import train
 
-ROOT = pathlib.Path(__file__).parents[2]
+PATHS = os.pathsep.join(sys.path)
 SMALL = (
     sys.executable,
     str(pathlib.Path(__file__).parent / "small_program.py"),
@@ -47,7 +47,7 @@ def test_a_program_that_fails_alone_is_told():
 
 
 def _environment():
-    return os.environ | {"PYTHONPATH": str(ROOT)}
+    return os.environ | {"PYTHONPATH": PATHS}
 
 
 def _run(*arguments):
@@ -115,10 +115,10 @@ def test_ctrl_c_is_130_and_sigterm_143():
     # A shell, for the terminal's key to reach it and as it reports a signal.
     shell = f"{' '.join(command)}; echo status $?"
     interactive = ["setsid", "--ctty", "bash", "-c", f"trap : INT; {shell}"]
-    _, text = on_terminal(interactive, "waiting", press, PYTHONPATH=str(ROOT))
+    _, text = on_terminal(interactive, "waiting", press, PYTHONPATH=PATHS)
     assert "stopped by Ctrl-C" in text and "status 130" in text
     assert "Traceback" not in text
-    status, _ = on_terminal(command, "waiting", terminate, PYTHONPATH=str(ROOT))
+    status, _ = on_terminal(command, "waiting", terminate, PYTHONPATH=PATHS)
     assert status == -signal.SIGTERM  # 143 in a shell
 
 
@@ -151,8 +151,8 @@ def test_help_has_what_it_does_its_examples_and_its_flags():
 
 def test_colours_are_on_a_terminal_alone_and_never_with_no_color():
     command = [*SMALL, "--do=break_rule"]
-    _, text = on_terminal(command, PYTHONPATH=str(ROOT))
+    _, text = on_terminal(command, PYTHONPATH=PATHS)
     assert "\x1b[31merror:\x1b[0m `number`" in text
     for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        _, text = on_terminal(command, PYTHONPATH=str(ROOT), **variables)
+        _, text = on_terminal(command, PYTHONPATH=PATHS, **variables)
         assert "error: `number`" in text and "\x1b" not in text
