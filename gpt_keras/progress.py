@@ -54,7 +54,7 @@ class Progress:
         self._initial = initial
         self._count = initial or 0
         self._begin = self._told = time.monotonic()
-        self._delay, self._is_silent = delay, is_silent
+        self._is_silent = is_silent
         self._has_told = delay == 0
         self._bar = None
         if is_terminal(sys.stderr) and not is_silent:
