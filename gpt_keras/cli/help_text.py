@@ -149,7 +149,9 @@ def _named(flag, default) -> str:
 
 def _help(flag) -> str:
     text = " ".join((flag.help or "").split())
-    return re.sub(r"^<[^>]*>: ", "", text)  # absl's list of an enum's values
+    # What absl adds: the values of an enum, and that a flag may come again.
+    text = re.sub(r"^<[^>]*>: ", "", text)
+    return text.removesuffix("; repeat this option to specify a list of values")
 
 
 def command_names(text: str) -> str:

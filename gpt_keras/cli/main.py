@@ -59,9 +59,16 @@ def main() -> None:
     if name not in commands():
         _refuse(name)
     sys.argv[1:] = rest
-    if needs_tensorflow(name, rest) and "--verbose" not in rest:
-        quiet_start.import_tensorflow()
-    importlib.import_module(_module(name)).run()
+    is_verbose = "--verbose" in rest
+
+    def load():
+        if needs_tensorflow(name, rest) and not is_verbose:
+            quiet_start.import_tensorflow()
+        importlib.import_module(_module(name))
+
+    if status := program.guarded(load, is_verbose):
+        sys.exit(status)
+    sys.modules[_module(name)].run()
 
 
 def commands() -> list[str]:
