@@ -1,5 +1,6 @@
 """Flags and a program's docstring in, the text of its `--help` out."""
 
+import dataclasses
 import re
 import sys
 import textwrap
@@ -94,9 +95,11 @@ def _default(flag, recipe: str | None):
     base = base_of(flag)
     if base is None:
         return flag.default
-    class_, field = base
-    settings = RECIPES[recipe] if recipe else class_()
-    return getattr(settings, field)
+    config_class, field = base
+    if recipe:
+        return getattr(RECIPES[recipe], field)
+    (found,) = (x for x in dataclasses.fields(config_class) if x.name == field)
+    return found.default
 
 
 def _short_of(flag, default) -> str:
