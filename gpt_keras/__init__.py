@@ -2,14 +2,21 @@
 
 The import registers with Keras what a saved model names. A process that only
 asks a server can do without: with GPT_KERAS_CLIENT_ONLY=1 in its environment,
-Keras is imported when the model is asked for, and not before.
+Keras is imported when the model is asked for, and not before. So it is in the
+command `gpt-keras`, which imports what it needs itself.
 """
 
 import os
+import pathlib
+import sys
 
 
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "0").lower() in ("1", "true")
+
+
+def _is_command() -> bool:
+    return pathlib.PurePath(getattr(sys, "argv", [""])[0]).stem == "gpt-keras"
 
 
 if _is_set("TF_USE_LEGACY_KERAS"):
@@ -20,10 +27,11 @@ if _is_set("TF_USE_LEGACY_KERAS"):
     )
 
 from gpt_keras.config import TrainConfig  # noqa: E402
+from gpt_keras.version import __version__  # noqa: E402
 
-__all__ = ["GPTModel", "TrainConfig"]
+__all__ = ["GPTModel", "TrainConfig", "__version__"]
 
-if not _is_set("GPT_KERAS_CLIENT_ONLY"):
+if not (_is_set("GPT_KERAS_CLIENT_ONLY") or _is_command()):
     from gpt_keras.model import GPTModel
 
 

@@ -5,6 +5,8 @@ defined, with a prefix if they would clash, and `collect` once they are parsed.
 """
 
 import dataclasses
+import functools
+import inspect
 import re
 import types
 import typing
@@ -14,6 +16,7 @@ from absl import flags
 # The flags belong to the module that calls `define`: its `--help` shows them.
 flags.disclaim_key_flags()
 
+_ORIGIN = "gpt_keras_field"  # an attribute of a flag
 _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -54,6 +57,39 @@ def define(config_class, flag_values=flags.FLAGS, prefix: str = "") -> None:
             re.sub(r"--(\w+)", lambda m: f"--{names.get(m[1], m[1])}", text),
             flag_values=flag_values,
         )
+        flag = flag_values[names[name]]
+        setattr(flag, _ORIGIN, (config_class, name))
+
+
+def topic_of(flag) -> str | None:
+    """Returns the topic of a flag that `define` made, None of another.
+
+    It is the comment above the first field of the topic in the dataclass, up
+    to a colon or semicolon.
+    """
+    base = base_of(flag)
+    return base and _topics(base[0]).get(base[1])
+
+
+def base_of(flag) -> tuple[type, str] | None:
+    """Returns dataclass and field of a flag that `define` made, or None."""
+    return getattr(flag, _ORIGIN, None)
+
+
+@functools.cache
+def _topics(config_class) -> dict[str, str]:
+    """Returns the topic of each field, by the comments between them."""
+    try:
+        lines = inspect.getsource(config_class).splitlines()
+    except (OSError, TypeError):  # made by `make_dataclass`, or no source
+        return {}
+    found, topic = {}, None
+    for line in lines:
+        if match := re.match(r"    # ([^:;]+)", line):
+            topic = match[1]
+        elif topic and (match := re.match(r"    (\w+): ", line)):
+            found[match[1]] = topic
+    return found
 
 
 def collect(base, flag_values=flags.FLAGS, prefix: str = ""):

@@ -1,5 +1,7 @@
 """The GPT: token ids in, logits out, and the step that trains it."""
 
+import random
+
 import keras
 from keras import ops
 
@@ -181,7 +183,9 @@ class GPTModel(ExactTrainer, keras.Model):
                 dtype=self.dtype_policy,
                 name="positional_encoding",
             )
-        self.dropout = Dropout(self.rate, dtype=self.dtype_policy)
+        self.dropout = Dropout(
+            self.rate, dtype=self.dtype_policy, name="dropout"
+        )
         self.blocks = [
             DecoderBlock(
                 self.d_model,
@@ -224,6 +228,7 @@ class GPTModel(ExactTrainer, keras.Model):
         self.embedding.build(input_shape)
         if self.position in KINDS:
             self.positional_encoding.build(hidden_shape)
+        self.dropout.build(hidden_shape)
         for block in self.blocks:
             block.build(hidden_shape)
         if self.norm_order == "pre":
@@ -399,6 +404,15 @@ class GPTModel(ExactTrainer, keras.Model):
         # Logits are float32 even where the policy computes in 16 bits.
         return keras.KerasTensor((*x.shape, self.vocab_size), dtype="float32")
 
+    def summary(self, *args, **kwargs):
+        """As `keras.Model.summary`, before the model is built too.
+
+        Shapes and counts are then those it will have: nothing is built.
+        """
+        if self.built:
+            return super().summary(*args, **kwargs)
+        return _without_weights(self).summary(*args, **kwargs)
+
     def get_config(self):
         return {
             "name": self.name,
@@ -425,6 +439,18 @@ class GPTModel(ExactTrainer, keras.Model):
             "remat": self.remat,
             "document_separator_id": self.document_separator_id,
         }
+
+
+def _without_weights(model: GPTModel) -> GPTModel:
+    """Returns a copy that is built, but for the values of its weights."""
+    state = random.getstate()  # Keras draws seeds from it
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            copy = GPTModel.from_config(model.get_config())
+            copy.build((None, model.max_length))
+    finally:
+        random.setstate(state)
+    return copy
 
 
 def _step(block, x, cache, training, *masks):

@@ -9,7 +9,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "gpt_keras"
 
 # The order to read the files in; a module imports only from above itself.
 COMMON = """
-    files flags step_options config_rules config task_recipes recipes
+    version files flags terminal progress step_options config_rules config
+    task_recipes recipes
 """.split()
 DATA = """
     text.unicode_text text.special_tokens text.tokenizer_file text.token_bytes
@@ -89,7 +90,8 @@ MODEL = """
     inspection.prediction_pictures
 """.split()
 CLI = """
-    cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
+    cli.quiet_start cli.help_text cli.program cli.main
+    cli.model_source cli.convert cli.sampling cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
     cli.batching cli.train cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export

@@ -58,11 +58,10 @@ RUN = (
 )
 PAGES = ("README.zh-CN.md", *RUN)
 LANGUAGES = ("bash", "python")  # of the blocks that are run
-# Flags of TF Serving, Slurm and absl, and the one that every program has.
-FOREIGN_FLAGS = {
+EVERYWHERE = {"flagfile", "help", "helpfull", "verbose"}  # every program has it
+# Flags of TF Serving, Slurm and the command itself, and what all have.
+FOREIGN_FLAGS = EVERYWHERE | {
     "allow_version_labels_for_unavailable_models",
-    "flagfile",
-    "help",
     "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
@@ -71,7 +70,7 @@ FOREIGN_FLAGS = {
     "signal",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
-    "trace",
+    "version",
 }
 
 

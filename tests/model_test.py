@@ -1,5 +1,8 @@
 """Tests of `gpt_keras.model`."""
 
+import random
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -315,3 +318,62 @@ def test_bad_options_are_named(options, message):
     }
     with pytest.raises(ValueError, match=message):
         GPTModel(**{**sizes, "num_layers": 1, **options})
+
+
+def _summary(model):
+    """Returns the rows of the summary and what it counts."""
+    lines = []
+    model.summary(print_fn=lines.append)
+    text = "\n".join(lines)
+    rows = re.findall(
+        r"│ (\w+) .*?│ (\([\w, ]+\)|\?) +│ +([\d,]+|0 \(unbuilt\)) +│",
+        text,
+    )
+    (total,) = re.findall(r"Total params: ([\d,]+)", text)
+    return rows, int(total.replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"position": "learned"}, {"positional_encoding", "final_layer"}),
+        ({"position": "rotary", "tie_embeddings": True}, set()),
+    ],
+)
+def test_the_summary_has_shapes_and_counts_built_or_not(options, parts):
+    model = GPTModel(50, 16, 2, 32, max_length=8, num_layers=2, **options)
+    rows, total = _summary(model)
+    assert not model.built and not model.weights
+    names = {name for name, _, _ in rows}
+    assert names == parts | {
+        "embedding",
+        "dropout",
+        "block_0",
+        "block_1",
+        "final_norm",
+    }
+    shapes = {name: shape for name, shape, _ in rows}
+    assert shapes["embedding"] == shapes["dropout"] == "(None, 8, 16)"
+    assert shapes.get("final_layer", "(None, 8, 50)") == "(None, 8, 50)"
+    model.build((None, 8))
+    assert _summary(model) == (rows, total)
+    assert total == model.count_params()
+    counts = {name: int(count.replace(",", "")) for name, _, count in rows}
+    assert sum(counts.values()) == total
+    assert counts["block_0"] == model.blocks[0].count_params()
+
+
+def test_a_summary_does_not_change_what_is_drawn():
+    states = []
+    for asks in (False, True):
+        keras.utils.set_random_seed(3)
+        model = GPTModel(20, 8, 2, 8, max_length=4, num_layers=1)
+        if asks:
+            _summary(model)
+        states.append((random.random(), model.get_config()))
+        model.build((None, 4))
+        states[-1] += (keras.ops.convert_to_numpy(model.embedding.embeddings),)
+    (one, config, drawn), (other, same_config, same_drawn) = states
+    assert one == other
+    assert {**config, "name": ""} == {**same_config, "name": ""}
+    np.testing.assert_array_equal(drawn, same_drawn)

@@ -1,6 +1,7 @@
 """Tests of the project's requirements and of what it expects of Keras."""
 
 import ast
+import importlib
 import importlib.metadata
 import os
 import pathlib
@@ -10,8 +11,15 @@ import sys
 import tomllib
 
 import keras
+import numpy as np
 import pytest
+import yaml
 from packaging.requirements import Requirement
+
+import gpt_keras
+from gpt_keras.model import GPTModel
+from gpt_keras.training.muon import Muon
+from gpt_keras.version import __version__
 
 ROOT = pathlib.Path(__file__).parents[1]
 FILES = sorted(ROOT.glob("gpt_keras/**/*.py"))
@@ -179,11 +187,53 @@ def test_legacy_keras_is_refused(value):
     assert f"TF_USE_LEGACY_KERAS={value}." in result.stderr
 
 
-def test_the_import_registers_what_a_saved_model_names():
-    program = """
+def test_a_saved_model_loads_after_the_import_alone(tmp_path):
+    model = GPTModel(9, 8, 2, 8, max_length=4, num_layers=1)
+    model.compile(Muon(0.1))
+    x = np.zeros((1, 4), np.int32)
+    model.build(x.shape)
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "saved.keras")
+    program = f"""
 import gpt_keras
 import keras
+import numpy as np
 for name in ("GPTModel", "MatrixAdamW", "Muon"):
-    assert keras.saving.get_registered_object(f"gpt_keras>{name}"), name
+    assert keras.saving.get_registered_object(f"gpt_keras>{{name}}"), name
+model = keras.models.load_model({str(tmp_path / "saved.keras")!r})
+assert type(model) is gpt_keras.GPTModel
+assert type(model.optimizer).__name__ == "Muon"
+logits = model(np.zeros((1, 4), np.int32))
+np.save({str(tmp_path / "logits.npy")!r}, logits)
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "logits.npy"), model(x), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_version_stands_once_and_the_files_say_it():
+    assert gpt_keras.__version__ == __version__
+    assert "version" not in PROJECT and PROJECT["dynamic"] == ["version"]
+    tool = PYPROJECT["tool"]["setuptools"]
+    assert tool["dynamic"]["version"]["attr"] == (
+        "gpt_keras.version.__version__"
+    )
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    (newest, *_) = re.findall(r"^## \[?(\d+\.\d+\.\d+)", changes, re.M)
+    assert newest == __version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == __version__
+    assert citation["license"] == PROJECT["license"] == "Apache-2.0"
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+
+
+def test_the_command_and_the_types_are_in_the_package():
+    module, name = PROJECT["scripts"]["gpt-keras"].split(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert (ROOT / "gpt_keras/py.typed").exists()
+    assert (
+        "py.typed"
+        in PYPROJECT["tool"]["setuptools"]["package-data"]["gpt_keras"]
+    )

@@ -1,7 +1,8 @@
 """The programs by path: `python -m tools.train --help`.
 
 TensorFlow prints lines about the machine when it starts; a program of ours
-keeps them out of its log.
+keeps them out of its log, but for `--verbose`. As gpt_keras.cli.quiet_start,
+which it can't import: some of the programs need nothing of gpt_keras.
 """
 
 import contextlib
@@ -37,8 +38,10 @@ def _needs_tensorflow(arguments) -> bool:
     return is_heavy or not _CLIENTS & {*arguments}
 
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-if _needs_tensorflow(sys.orig_argv):
+_IS_VERBOSE = "--verbose" in sys.orig_argv
+if not _IS_VERBOSE:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if _needs_tensorflow(sys.orig_argv) and not _IS_VERBOSE:
     with _quiet_stderr():
         import tensorflow as tf
 

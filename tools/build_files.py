@@ -23,7 +23,9 @@ NAMED_BY_FOLDER = ("__init__.py", "__main__.py")
 READS_TREE = (
     "architecture_test.py",
     "build_files_test.py",
+    "docker_test.py",
     "docs_test.py",
+    "main_test.py",
     "packaging_test.py",
     "serving_config_test.py",
 )
@@ -46,6 +48,7 @@ filegroup(
     srcs = glob(
         [
             "*",
+            "docker/**",
             "docs/**",
         ],
         exclude = ["bazel-*"],

@@ -19,6 +19,7 @@ fi
 
 "$python" -m ruff check .
 "$python" -m ruff format --check .
+"$python" -m mypy
 "$python" -m pytest --numprocesses=2 --dist=loadfile \
     --durations=25 2>&1 | tee "$scratch/pytest.txt"
 

@@ -1,6 +1,7 @@
 """A line that the user typed comes in, the model's answer is printed."""
 
 import sys
+from typing import Any
 
 from gpt_keras.cli.conversation import Conversation
 from gpt_keras.cli.conversation import Template
@@ -109,7 +110,8 @@ class ChatSession:
             raise ValueError(
                 f"a setting must be one of {list(DEFAULTS)}. Received: {name!r}"
             )
-        value = type(DEFAULTS[name])(text)
+        kind: Any = type(DEFAULTS[name])
+        value = kind(text)
         if name in TEXTS:
             value = [text] if text else []
         if name == "stop":

@@ -17,6 +17,7 @@ from gpt_keras.cli import program
 from gpt_keras.cli.model_source import read_model
 from gpt_keras.files import new_folder
 from gpt_keras.files import write_atomically
+from gpt_keras.progress import Working
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
 from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.training import model_folder
@@ -50,7 +51,8 @@ def main(values):
     """Prints the path of the new folder."""
     with new_folder(values.to) as folder:
         model, tokenizer = read_model(values["from"].value, best=values.best)
-        write_model(folder, model, tokenizer, values.format)
+        with Working(f"Writing {values.to}"):
+            write_model(folder, model, tokenizer, values.format)
     _note(model, values.format)
     print(values.to)
 

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 
-import tqdm
 from absl import flags
 
 from gpt_keras.cli import evaluation_task
@@ -21,6 +20,7 @@ from gpt_keras.evaluation import report
 from gpt_keras.evaluation.evaluator import TOKENS_PER_BATCH
 from gpt_keras.evaluation.evaluator import evaluate
 from gpt_keras.files import write_atomically
+from gpt_keras.progress import Progress
 
 
 def define_flags(values):
@@ -57,14 +57,14 @@ def main(values):
     )
     partial_file = _partial_file(values)
     try:
-        with _Bar() as bar:
+        with Progress("Evaluating") as progress:
             result = evaluate(
                 model,
                 tokenizer,
                 task,
                 partial_file=partial_file,
                 tokens_per_batch=values.batch_tokens,
-                progress=bar.show,
+                progress=progress.show,
             )
     except KeyboardInterrupt:
         kept = "the same command goes on" if partial_file else "nothing is kept"
@@ -84,28 +84,6 @@ def _partial_file(values) -> str | None:
     if values.resume_dir:
         return os.path.join(values.resume_dir, f"{values.suite}.partial")
     return f"{values.json}.partial" if values.json else None
-
-
-class _Bar:
-    """A progress bar for what takes longer than two seconds."""
-
-    def __enter__(self):
-        self._bar = tqdm.tqdm(
-            unit="token",
-            unit_scale=True,
-            delay=2,
-            dynamic_ncols=True,
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
-        )
-        return self
-
-    def __exit__(self, *exception):
-        self._bar.close()
-
-    def show(self, read: int, total: int) -> None:
-        if self._bar.total is None:
-            self._bar.total, self._bar.initial = total, read
-        self._bar.update(read - self._bar.n)
 
 
 def run():

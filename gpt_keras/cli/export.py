@@ -13,6 +13,7 @@ from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
 from gpt_keras.cli.model_source import read_model
+from gpt_keras.progress import Progress
 from gpt_keras.serving.export import MAX_NEW_TOKENS
 from gpt_keras.serving.export import MAX_PROMPT_BYTES
 from gpt_keras.serving.export import export_saved_model
@@ -94,24 +95,36 @@ def main(values):
         "max_prompt_bytes": values.max_prompt_bytes,
         "max_new_tokens": values.new_tokens_limit,
     }
-    path = export_saved_model(
-        *read_model(values.model_dir, best=values.best),
-        values.output,
-        policy=safety.policy(values, **limits),
-        signatures=values.signatures,
-        dtype=values.dtype,
-        quantize=values.quantize,
-        loss_texts=_texts(values.loss_text),
-        training=training_facts(values.model_dir, values.best),
-        card_notes=_read(values.card_notes) if values.card_notes else "",
-        **sampling.settings(values),
-    )
+    model, tokenizer = read_model(values.model_dir, best=values.best)
+    with Progress("Exporting", unit="parts") as progress:
+        path = export_saved_model(
+            model,
+            tokenizer,
+            values.output,
+            policy=safety.policy(values, **limits),
+            signatures=values.signatures,
+            dtype=values.dtype,
+            quantize=values.quantize,
+            loss_texts=_texts(values.loss_text),
+            training=training_facts(values.model_dir, values.best),
+            card_notes=_read(values.card_notes) if values.card_notes else "",
+            progress=_teller(progress),
+            **sampling.settings(values),
+        )
     print(path)
 
 
 def run():
     """Runs the program."""
     program.run(define_flags, main)
+
+
+def _teller(progress: Progress):
+    def tell(part, done, total):
+        progress.note = part
+        progress.show(done, total)
+
+    return tell
 
 
 def _texts(pattern):

@@ -100,7 +100,7 @@ def _python(model_dir, dtype, best):
 
 
 def _loaded(version_dir):
-    loaded = tf.saved_model.load(version_dir)  # keeps the variables alive
+    loaded = tf.saved_model.load(version_dir)
     signature = loaded.signatures["generate"]
     specs = signature.structured_input_signature[1]
 
@@ -113,7 +113,7 @@ def _loaded(version_dir):
         )
         return _texts({key: x.numpy() for key, x in answer.items()})
 
-    call.loaded = loaded
+    call.loaded = loaded  # type: ignore[attr-defined]  # keeps variables
     return call
 
 

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -126,7 +127,7 @@ class Job:
         processes: Those that were started last.
     """
 
-    processes = ()
+    processes: Sequence[subprocess.Popen] = ()
 
     def __init__(self, folder, arguments, count: int, code: str = _CODE):
         self.folder = folder

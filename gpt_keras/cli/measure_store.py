@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -32,8 +33,9 @@ from gpt_keras.model import GPTModel
 
 _GIGABYTE = 10**9
 _SHARD_TOKENS = 2**25
-_FIT = {"batch_size": 1, "num_steps": 3}  # batches for the small model
-_QUIET = {"shuffle": False, "verbose": 0}
+# Batches for the small model.
+_FIT: dict[str, Any] = {"batch_size": 1, "num_steps": 3}
+_QUIET: dict[str, Any] = {"shuffle": False, "verbose": 0}
 _KEEP_FREE = _GIGABYTE
 _SETTLED = 3  # seconds after which a file's time tells of a change
 
@@ -107,7 +109,7 @@ def measure(
     Returns:
         Seconds, bytes of memory and batches per second, by name.
     """
-    sizes = {"length": max_length, "seed": 0}
+    sizes: dict[str, Any] = {"length": max_length, "seed": 0}
     few = TokenSplit.from_array(np.zeros(2 * max_length + 1, np.uint16))
     vocab_size = TokenStore(folder, verify=False).vocab_size
     model = GPTModel(vocab_size, 32, 2, 64, max_length, num_layers=1)
@@ -152,7 +154,8 @@ def write_random_store(folder, gigabytes: float, vocab_size: int) -> None:
     """Writes a store of random ids, and asks the system to forget it."""
     folder = pathlib.Path(folder)
     rng = np.random.default_rng(0)
-    left, shards = int(gigabytes * _GIGABYTE / 2), []
+    left = int(gigabytes * _GIGABYTE / 2)
+    shards: list[dict[str, Any]] = []
     while left:
         count = min(left, _SHARD_TOKENS)
         data = rng.integers(0, vocab_size, count, np.uint16).tobytes()
@@ -166,8 +169,13 @@ def write_random_store(folder, gigabytes: float, vocab_size: int) -> None:
         digest = hashlib.sha256(data).hexdigest()
         shards.append({"file": name, "tokens": count, "sha256": digest})
         left -= count
-    train = {"documents": 1, "characters": 0, "bytes": 0, "shards": shards}
-    train["tokens"] = sum(shard["tokens"] for shard in shards)
+    train = {
+        "documents": 1,
+        "characters": 0,
+        "bytes": 0,
+        "shards": shards,
+        "tokens": sum(int(shard["tokens"]) for shard in shards),
+    }
     write_manifest(
         folder,
         new_manifest()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gpt_keras.model import GPTModel
+from gpt_keras.progress import Working
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
 from gpt_keras.text.gpt2_folder import read_gpt2_folder
 from gpt_keras.text.tokenizer import load_tokenizer
@@ -47,8 +48,9 @@ def read_model(source, dtype: str | None = None, best: bool = False):
             f"{str(source)!r}"
         )
     options = {"best": best} if best else {}
-    model = kind.load_model(source, dtype=dtype, **options)
-    tokenizer = kind.read_tokenizer(source)
+    with Working(f"Loading {source}"):
+        model = kind.load_model(source, dtype=dtype, **options)
+        tokenizer = kind.read_tokenizer(source)
     _check_vocabulary(source, tokenizer, model)
     return model, tokenizer
 

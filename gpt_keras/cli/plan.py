@@ -226,22 +226,23 @@ def _schedule(values, plan: Plan, vocab_size: int) -> Schedule:
 
 def _refusal(plan: Plan, vocab_size: int) -> str:
     memory = plan.memory
+    room = plan.device.memory or 0  # known, where a plan does not fit
     parts = {
         name: getattr(memory, name)
         for name in ("weights", "slots", "averages", "gradients")
     }
     parts |= {"activations": memory.activations, "logits": memory.logits}
-    largest = max(parts, key=parts.get)
+    largest = max(parts, key=parts.__getitem__)
     lines = [
         f"error: it does not fit: {memory.peak / 1e9:,.1f} GB of "
-        f"{plan.device.memory / 1e9:,.1f}. The largest part is the {largest}, "
+        f"{room / 1e9:,.1f}. The largest part is the {largest}, "
         f"{parts[largest] / 1e9:,.1f} GB. With these flags it would take:"
     ]
     found = remedies(plan, vocab_size)
     for given, peak in found.items():
-        fits = "fits" if peak <= plan.device.memory else "does not fit"
+        fits = "fits" if peak <= room else "does not fit"
         lines.append(f"  {given}: {peak / 1e9:,.1f} GB, {fits}")
-    if not any(peak <= plan.device.memory for peak in found.values()):
+    if not any(peak <= room for peak in found.values()):
         lines.append("  No flag is enough: a smaller model, or --max_length.")
     return "\n".join(lines)
 

@@ -1,8 +1,8 @@
-"""How far a long work is in, a bar on a terminal and a pace out."""
+"""How far the making of tokens is in, its progress and a pace out."""
 
 import time
 
-import tqdm
+from gpt_keras.progress import Progress
 
 
 class ProgressBar:
@@ -14,7 +14,8 @@ class ProgressBar:
     """
 
     def __init__(self):
-        self._bar, self._stage = None, None
+        self._bar = Progress("", is_silent=True)
+        self._stage: str | None = None
         self._encoded = {}
         self._begin = self._end = time.monotonic()
 
@@ -28,21 +29,16 @@ class ProgressBar:
         """Takes a stage and its counts: `characters` of `total` and more."""
         if stage != self._stage:
             self._close()
-            self._bar = tqdm.tqdm(
-                desc=stage,
-                total=counts["total"],
-                unit=" characters",
-                unit_scale=True,
-                disable=None,  # where there is no terminal
-            )
+            self._bar = Progress(stage, counts["total"], "characters")
             self._stage = stage
-        self._bar.update(counts["characters"] - self._bar.n)
         if "tokens" in counts:
             self._encoded[stage] = counts["encoded_tokens"]
             self._end = time.monotonic()
-            self._bar.set_postfix_str(f"{counts['tokens']:,} tokens")
+            rate = self.pace["tokens_per_second"]
+            self._bar.note = f"{counts['tokens']:,} tokens, {rate:,.0f} tok/s"
         else:
             self._begin = self._end = time.monotonic()
+        self._bar.show(counts["characters"])
 
     @property
     def pace(self) -> dict:
@@ -56,5 +52,4 @@ class ProgressBar:
         }
 
     def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()

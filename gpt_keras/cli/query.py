@@ -16,7 +16,9 @@ from gpt_keras.cli import client_flags
 from gpt_keras.cli import program
 from gpt_keras.cli import query_rows
 from gpt_keras.cli import sampling
+from gpt_keras.progress import Progress
 from gpt_keras.serving.client_errors import InvalidRequestError
+from gpt_keras.terminal import is_terminal
 
 # What is printed as it is; of other outputs, all are printed as JSON.
 _TEXTS = ("completions", "texts")
@@ -177,12 +179,17 @@ def _ask(client, values):
         )
     settings = _settings(values, info)
     rows, count, failed = _rows(values), 0, False
-    while part := list(itertools.islice(rows, values.rows_per_call)):
-        columns = query_rows.columns(part, info, settings)
-        outputs = client.predict(values.signature, columns)
-        for row, answer in zip(part, query_rows.as_rows(outputs), strict=True):
-            count += 1
-            failed |= _print_row(count, row, answer, values.json)
+    # On a terminal the answers themselves show how far it is.
+    is_seen = is_terminal(sys.stdout)
+    with Progress("Asking", unit="rows", initial=0, is_silent=is_seen) as bar:
+        while part := list(itertools.islice(rows, values.rows_per_call)):
+            columns = query_rows.columns(part, info, settings)
+            outputs = client.predict(values.signature, columns)
+            answers = query_rows.as_rows(outputs)
+            for row, answer in zip(part, answers, strict=True):
+                count += 1
+                failed |= _print_row(count, row, answer, values.json)
+            bar.show(count)
     return 1 if failed else 0
 
 

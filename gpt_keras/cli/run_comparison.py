@@ -1,5 +1,7 @@
 """Two runs' model folders in, what differs between them out, bit by bit."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from gpt_keras.training.checkpoint import BEST
@@ -30,11 +32,12 @@ def compare(first, second) -> tuple[dict[str, int], list[str]]:
         differ.
     """
     counts, different = {}, []
-    for kind, read in {
+    readers: dict[str, Any] = {
         "tensors of the last checkpoint": _last_tensors,
         "tensors of the best weights": _best_tensors,
         "figures of the log": _figures,
-    }.items():
+    }
+    for kind, read in readers.items():
         one, other = read(first), read(second)
         counts[kind] = len(one)
         different += [

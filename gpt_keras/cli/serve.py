@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from gpt_keras import flags
 from gpt_keras.cli import program
+from gpt_keras.progress import Working
 from gpt_keras.serving.local_server import LocalServer
 from gpt_keras.serving.server_config import OFF
 from gpt_keras.serving.server_config import ServerConfig
@@ -39,7 +40,10 @@ def main(values):
     tf.get_logger().setLevel("ERROR")  # the v1 loader is called old
     print(_NOTICE, flush=True)
     with StopSignals() as stop:
-        with LocalServer(_config(values)) as server:
+        config = _config(values)
+        with Working("Loading the models"):
+            server = LocalServer(config)
+        with server:
             _say_where(values, server)
             while not stop.received:
                 time.sleep(_LOOK_SECONDS)

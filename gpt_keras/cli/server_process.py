@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from gpt_keras.files import write_atomically
 from gpt_keras.serving.client import Client
@@ -59,7 +60,7 @@ class ServerProcess:
             "--allow_version_labels_for_unavailable_models",
             *flags,
         ]
-        self._process = None
+        self._process: Any = None
 
     def __enter__(self) -> "ServerProcess":
         log = open(self._directory / "server.log", "wb")  # noqa: SIM115

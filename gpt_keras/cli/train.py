@@ -11,6 +11,7 @@ it, and is told of the others by `TF_CONFIG`, or by --hosts and --host_index.
 import dataclasses
 import math
 import pathlib
+import signal
 
 import tensorflow as tf
 from absl import flags
@@ -37,6 +38,7 @@ from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.installation import installed
 from gpt_keras.training.model_folder import check_free
 from gpt_keras.training.run_log import read_metrics
+from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.strategy import choose_strategy
 
 
@@ -81,13 +83,17 @@ def main(values):
         tf.config.experimental.enable_op_determinism()
     strategy = choose_strategy(config.logical_cpus, cluster, values.hosts_wait)
     hosts = Hosts(strategy)
+    stop = StopSignals(hosts)
     with hosts.guarded():
-        finished = _train(config, values, strategy, hosts)
+        finished = _train(config, values, strategy, hosts, stop)
         hosts.part()
-    return 0 if finished else 130  # as a shell reports a stopped program
+    # As a shell reports a program that a signal stopped.
+    return 0 if finished else 128 + (stop.received or signal.SIGINT)
 
 
-def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
+def _train(
+    config: TrainConfig, values, strategy, hosts: Hosts, stop: StopSignals
+) -> bool:
     """Trains, on every host; returns whether to the last step."""
     folder = pathlib.Path(values.model_dir)
     settings = dataclasses.asdict(config).items()
@@ -131,6 +137,7 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
         tokens_per_batch=batches.tokens_per_batch,
         load_weights=model_source.load_weights,
         strategy=strategy,
+        stop=stop,
     )
     hosts.on_chief(lambda: _report(folder, splits, data.loss))
     if finished:

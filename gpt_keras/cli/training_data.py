@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 from gpt_keras.cli import model_source
 from gpt_keras.cli.pair_data import learns_responses
@@ -49,7 +50,7 @@ class TrainingData:
         loss: Where the text is prompts with responses: what to learn of them.
     """
 
-    tokenizer: object
+    tokenizer: Any
     splits: dict[str, TokenSplit]
     validation_parts: dict[str, TokenSplit] = dataclasses.field(
         default_factory=dict
@@ -122,7 +123,7 @@ def prepare_data(config: TrainConfig, directory):
     A store that wasn't there gets a report beside its manifest.
     """
     pairs = pair_source(config)
-    kind = {"tokenizer": config.tokenizer}
+    kind: dict[str, Any] = {"tokenizer": config.tokenizer}
     if config.init_from:
         kind["tokenizer"] = model_source.read_tokenizer(config.init_from)
     elif config.tokenizer == "byte_pair":

@@ -58,7 +58,7 @@ class BestFitRows:
         self._columns = _columns(counts[self._places], self._rows)
         self._num_rows = int(rows.max()) + 1
         self.num_batches = -(-self._num_rows // batch_size)
-        self._epoch = (None, None)
+        self._epoch: tuple = (None, None)
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

@@ -69,7 +69,9 @@ class DocumentBatches:
         counts, is_first, _ = self._spans[1:]
         sizes = {"length": length, "batch_size": batch_size, "seed": seed}
         if arrangement == "best_fit":
-            self.plan = BestFitRows(counts, is_first, **sizes)
+            self.plan: BestFitRows | LengthBuckets = BestFitRows(
+                counts, is_first, **sizes
+            )
         else:
             self.plan = LengthBuckets(counts, num_buckets=num_buckets, **sizes)
         shapes = self.plan.shapes

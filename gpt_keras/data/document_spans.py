@@ -86,7 +86,8 @@ def read_span(split: TokenSplit, start: int, count: int) -> np.ndarray:
     if start:
         return split.read([start - 1], count + 1)[0]
     tokens = split.read([0], count)[0]
-    return np.concatenate([[np.int32(split.end_of_text_id)], tokens])
+    first = np.array([split.end_of_text_id], np.int32)
+    return np.concatenate([first, tokens])
 
 
 def _separators(split: TokenSplit) -> np.ndarray:

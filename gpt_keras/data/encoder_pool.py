@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,7 @@ class _Worker:
     def __init__(self, directory):
         self._errors = tempfile.TemporaryFile()
         paths = os.pathsep.join(map(os.path.abspath, sys.path))
-        self._process = subprocess.Popen(
+        self._process: Any = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, _PACKAGE, directory],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

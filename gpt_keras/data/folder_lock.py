@@ -6,7 +6,7 @@ import pathlib
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
 

@@ -81,7 +81,7 @@ class LengthBuckets:
         self._buckets = np.repeat(np.arange(len(self.rows)), self._batches)
         sizes = self.rows[self._buckets]
         self._borders = np.concatenate([[0], np.cumsum(sizes)])
-        self._epoch = (None, None)
+        self._epoch: tuple = (None, None)
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

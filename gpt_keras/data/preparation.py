@@ -126,6 +126,7 @@ def _begun(unfinished: UnfinishedStore, source: dict, settings: dict):
 
 def _train(kind: str, vocab_size: int | None, documents, special_tokens):
     if kind == "byte_pair":
+        assert vocab_size is not None
         return train_byte_pair(documents, vocab_size, special_tokens)
     return train_character(documents, special_tokens)
 

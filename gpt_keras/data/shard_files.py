@@ -7,7 +7,7 @@ it; what is read into a buffer does not.
 import collections
 import os
 import threading
-from typing import BinaryIO
+from io import FileIO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class OpenFiles:
 
     def __init__(self, most: int = _MOST_OPEN):
         self._most = most
-        self._files: collections.OrderedDict[str, BinaryIO] = (
+        self._files: collections.OrderedDict[str, FileIO] = (
             collections.OrderedDict()
         )
         self._lock = threading.Lock()
@@ -34,14 +34,14 @@ class OpenFiles:
         with self._lock:
             file = self._open(path)
             file.seek(offset)
-            done = file.readinto(buffer)
+            done = file.readinto(buffer)  # type: ignore[arg-type]
         if done < buffer.nbytes:
             raise ValueError(
                 f"Token shard {path!r} must have {offset + buffer.nbytes} "
                 f"bytes or more. Received: {offset + done}."
             )
 
-    def _open(self, path: str) -> BinaryIO:
+    def _open(self, path: str) -> FileIO:
         file = self._files.pop(path, None)
         if file is None:
             if len(self._files) >= self._most:

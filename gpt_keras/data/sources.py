@@ -142,7 +142,7 @@ class TensorFlowDataset:
         fields = [name for name in features if _is_text(features[name])]
         if self.text_field is None and len(fields) == 1:
             return fields[0]
-        if self.text_field in fields:
+        if self.text_field is not None and self.text_field in fields:
             return self.text_field
         raise ValueError(
             f"`text_field` must be a text field of {self.name!r}, which has "

@@ -44,10 +44,11 @@ class TokenSources:
         sizes = tuple(
             store.split("train").num_tokens for store in self.stores.values()
         )
-        if None in weights.values():
+        given = [weight for weight in weights.values() if weight is not None]
+        if len(given) < len(weights):
             whole = weights_by_size(sizes)
         else:
-            whole = whole_weights(list(weights.values()))
+            whole = whole_weights(given)
         self.mixture = Mixture(sizes, whole)
 
     @property

@@ -27,7 +27,7 @@ class TokenSplit:
 
     def __init__(
         self,
-        shards: Sequence[np.ndarray],
+        shards: Sequence[np.ndarray | ShardFile],
         *,
         vocab_size: int,
         num_documents: int,
@@ -72,12 +72,12 @@ class TokenSplit:
     @classmethod
     def joined(cls, splits: Sequence["TokenSplit"]) -> "TokenSplit":
         """Puts splits of one vocabulary one after the other."""
-        sizes = [split.num_bytes for split in splits]
+        known = [x.num_bytes for x in splits if x.num_bytes is not None]
         return cls(
             [shard for split in splits for shard in split._shards],
             vocab_size=splits[0].vocab_size,
             num_documents=sum(split.num_documents for split in splits),
-            num_bytes=None if None in sizes else sum(sizes),
+            num_bytes=sum(known) if len(known) == len(splits) else None,
             end_of_text_id=splits[0].end_of_text_id,
         )
 

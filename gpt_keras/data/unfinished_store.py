@@ -99,14 +99,15 @@ class UnfinishedStore:
             left_out: The places of the texts that are not there.
         """
         data = ids.tobytes()
+        name = f"{unit.name}.bin"
         record = unit.counts(left_out) | {
             "left_out": len(left_out),
-            "file": f"{unit.name}.bin",
+            "file": name,
             "tokens": len(ids),
             "sha256": hashlib.sha256(data).hexdigest(),
             "text": unit.digest(),
         }
-        write_atomically(self.partial / record["file"], data)
+        write_atomically(self.partial / name, data)
         write_atomically(
             self._records / f"{unit.name}.json", json.dumps(record)
         )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def perplexity_task(
         )
     ]
     counts["windows"] = len(passages)
-    settings = {
+    settings: dict[str, Any] = {
         "max_length": max_length,
         "stride": stride,
         "detokenizer": detokenizer,

@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from typing import overload
 
 import numpy as np
 import tensorflow as tf
@@ -80,8 +82,16 @@ class TextGenerator:
             input_signature=(tf.TensorSpec([None], tf.string), SETTINGS_SPEC),
             autograph=False,
         )
-        self._advance = None
-        self._result = None
+        self._advance: Any = None
+        self._result: Any = None
+
+    @overload
+    def generate(self, prompts: str, **settings) -> GenerationResult: ...
+
+    @overload
+    def generate(
+        self, prompts: Sequence[str], **settings
+    ) -> list[GenerationResult]: ...
 
     def generate(
         self, prompts: str | Sequence[str], **settings

@@ -15,7 +15,7 @@ _WIDEST = 24  # columns for a token
 
 def as_text(places: list[Place], labels: TokenLabels) -> str:
     """Returns a table with a line for each place, and the mean below it."""
-    rows = [_HEADER]
+    rows: list[tuple[str, ...]] = [_HEADER]
     rows += [_row(*numbered, labels) for numbered in enumerate(places)]
     widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     lines = [_line(row, widths) for row in rows]

@@ -47,7 +47,7 @@ class Memory:
     @property
     def fullest(self) -> str:
         """The part of a step that needs most."""
-        return max(self.moments, key=self.moments.get)
+        return max(self.moments, key=self.moments.__getitem__)
 
     @property
     def standing(self) -> int:

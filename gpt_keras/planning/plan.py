@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 from gpt_keras.planning.architecture import Architecture
 from gpt_keras.planning.architecture import Parameters
@@ -36,7 +37,7 @@ class Plan:
         devices: How many of them.
     """
 
-    config: object
+    config: Any
     sizes: Architecture
     parameters: Parameters
     arithmetic: Arithmetic

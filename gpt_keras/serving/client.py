@@ -8,6 +8,7 @@ whose messages it sends, when the client is made.
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import overload
 
 from gpt_keras.generation.setting_values import setting_rows
 from gpt_keras.serving import client_rows
@@ -81,6 +82,16 @@ class Client:
     def close(self) -> None:
         """Closes the connections."""
         self._connection.close()
+
+    @overload
+    def generate(
+        self, prompts: str | bytes, **settings
+    ) -> client_rows.Completion: ...
+
+    @overload
+    def generate(
+        self, prompts: Sequence[str | bytes], **settings
+    ) -> list[client_rows.Completion]: ...
 
     def generate(
         self,

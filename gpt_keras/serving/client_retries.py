@@ -93,6 +93,7 @@ class Retries:
                 if count >= self.times or deadline.is_within(pause):
                     raise
                 time.sleep(pause)
+        raise AssertionError("unreachable: the loop has no end")
 
     def _pause(self, count: int, error: CallError) -> float:
         # No power above 2**30: it would not fit a float.

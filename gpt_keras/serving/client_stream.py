@@ -46,11 +46,11 @@ class TextStream(Iterator[str]):
         self._inputs = dict(inputs)
         self._steps = [tokens_per_call]
         self._timeout = timeout
-        self._kept = None
+        self._kept: Any = None
         self.finish_reason = ""
-        self.prompt_truncated = None
-        self.seed = None
-        self.version = None
+        self.prompt_truncated: bool | None = None
+        self.seed: int | None = None
+        self.version: int | None = None
         self.bytes_sent = 0
 
     def __next__(self) -> str:

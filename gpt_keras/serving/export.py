@@ -7,6 +7,7 @@ the stock server runs it: text in, text out.
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 from collections.abc import Iterable
 
 import numpy as np
@@ -48,6 +49,7 @@ def export_saved_model(
     loss_texts: list[str] | None = None,
     training: dict | None = None,
     card_notes: str = "",
+    progress: Callable[[str, int, int], None] | None = None,
     **settings,
 ) -> str:
     """Writes a model as the next version under `directory`.
@@ -73,6 +75,8 @@ def export_saved_model(
             measured; None for some that the model writes itself.
         training: Data and figures for the card, as of `training_facts`.
         card_notes: The deployer's own text for the card, Markdown.
+        progress: Is told of each part that is begun: its name, how many are
+            done, and of how many.
         **settings: Fields of `GenerationSettings` that shall differ from
             their defaults, one value each, for the signatures that don't
             take them.
@@ -100,7 +104,12 @@ def export_saved_model(
     names = choose_signatures(signatures)
     served = with_precision(model, dtype, quantize)
     made = make_signatures(served, tokenizer, policy, names, **settings)
-    functions = {name: signature.trace() for name, signature in made.items()}
+    tell = progress or (lambda *part: None)
+    functions = {}
+    for name, signature in made.items():
+        tell(name, len(functions), len(made) + 2)
+        functions[name] = signature.trace()
+    tell("warm-up", len(made), len(made) + 2)
     about = About(
         name=pathlib.Path(directory).resolve().name,
         dtype=served.dtype_policy.name,
@@ -117,6 +126,7 @@ def export_saved_model(
     )
 
     def write(folder):
+        tell("writing", len(made) + 1, len(made) + 2)
         _write_graph(folder, served, tokenizer, functions)
         write_warm_up(os.path.join(folder, WARM_UP_FILE), about.name, requests)
         write_model_card(folder, card)

@@ -141,8 +141,8 @@ def _typed(error) -> CallError:
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in details:
         return InvalidRequestError(code, details)  # it won't get smaller
     waits = dict(error.trailing_metadata() or ())
-    wait = waits.get("grpc-retry-pushback-ms")
-    retry_after = int(wait) / 1000 if str(wait).isdecimal() else None
+    wait = str(waits.get("grpc-retry-pushback-ms"))
+    retry_after = int(wait) / 1000 if wait.isdecimal() else None
     return call_error(code, details, retry_after)
 
 

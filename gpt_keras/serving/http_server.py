@@ -120,6 +120,7 @@ class HttpServer:
 
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
+        assert task is not None  # this one
         self._connections[task] = False
         try:
             if len(self._connections) > self._limits.max_connections:

@@ -54,7 +54,10 @@ class LocalServer:
         self._metrics = Metrics()
         self._closing = threading.Event()
         self._closed = False
-        self._rest = self._rest_api = self._grpc = self._poller = None
+        self._rest: HttpServer | None = None
+        self._rest_api: RestApi | None = None
+        self._grpc: GrpcServer | None = None
+        self._poller: threading.Thread | None = None
         rest_options = config.rest()
         self._models = config.models()
         self._predictor = Predictor(self._metrics, config.batching())
@@ -76,12 +79,12 @@ class LocalServer:
     @property
     def rest_port(self) -> int | None:
         """The port of REST."""
-        return self._rest and self._rest.port
+        return None if self._rest is None else self._rest.port
 
     @property
     def grpc_port(self) -> int | None:
         """The port of gRPC."""
-        return self._grpc and self._grpc.port
+        return None if self._grpc is None else self._grpc.port
 
     @property
     def model_names(self) -> list[str]:

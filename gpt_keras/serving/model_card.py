@@ -4,7 +4,6 @@ The card says what a deployer has to know and no secret: of banned and refused
 texts their number, of a watermark that there is one.
 """
 
-import importlib.metadata
 import json
 import math
 import os
@@ -29,6 +28,7 @@ from gpt_keras.generation.settings import MAX_STRINGS
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.serving.model_card_text import to_markdown
 from gpt_keras.serving.signature_table import signature_table
+from gpt_keras.version import __version__
 
 CONTRACT = 2  # grows when a signature changes what clients rely on
 CARD_JSON = os.path.join("assets.extra", "model_card.json")
@@ -161,12 +161,8 @@ def write_model_card(folder: str | os.PathLike, card: dict[str, Any]) -> None:
 
 
 def _software() -> dict[str, str | None]:
-    try:
-        version = importlib.metadata.version("gpt-keras")
-    except importlib.metadata.PackageNotFoundError:
-        version = None  # it runs from its sources
     return {
-        "gpt_keras": version,
+        "gpt_keras": __version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "python": platform.python_version(),
@@ -175,7 +171,7 @@ def _software() -> dict[str, str | None]:
 
 def _defaults(settings) -> dict[str, Any]:
     """Returns what the signatures use for what they don't take."""
-    defaults = {}
+    defaults: dict[str, Any] = {}
     for name, (value,) in settings._asdict().items():
         if isinstance(value, np.floating):
             value = float(str(value))  # 0.1, not its nearest float32

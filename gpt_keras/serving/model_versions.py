@@ -149,11 +149,8 @@ class ModelVersions:
     def interrupt(self) -> None:
         """Ends what runs with an error."""
         with self._changed:
-            servables = [
-                e.servable
-                for e in self._versions.values()
-                if e.servable is not None
-            ]
+            entries = list(self._versions.values())
+            servables = [e.servable for e in entries if e.servable]
         for servable in servables:
             servable.interrupt()
 

@@ -117,7 +117,7 @@ class BatchScheduler:
                 f"{self._options.max_batch_size}. Received: {num_rows}"
             )
         if num_rows == 0:
-            return run(inputs, deadline)
+            return dict(run(inputs, deadline))
         tasks = self._add((key, self._shapes(inputs)), run, inputs, deadline)
         parts = [task.result() for task in tasks]
         return parts[0] if len(parts) == 1 else join(parts)

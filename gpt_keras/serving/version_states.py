@@ -1,6 +1,7 @@
 """What is known of a version from its folder to its end."""
 
 import enum
+from typing import Any
 from typing import NamedTuple
 
 from gpt_keras.serving.serving_errors import Code
@@ -57,7 +58,7 @@ class Version:
         self.state = State.START
         self.code = Code.OK
         self.message = ""
-        self.servable = None
+        self.servable: Any = None
         self.num_uses = 0
         self.num_failures = 0
         self.retry_at = 0.0

@@ -2,6 +2,8 @@
 out, without TensorFlow.
 """
 
+from typing import Any
+
 import numpy as np
 from tokenizers import Tokenizer
 from tokenizers import models
@@ -72,7 +74,7 @@ def code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le"), "<i4").astype(np.int32)
 
 
-_ENCODERS = {
+_ENCODERS: dict[str, Any] = {
     "byte_pair": lambda content: BytePairEncoder(
         BytePairVocabulary(
             content["vocabulary"],

@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import zipfile
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,13 @@ def save_adapters(model, path: str | os.PathLike) -> None:
         raise ValueError("A model must have adapters for them to be saved.")
     layer = model.blocks[0].projections[0]
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        rank=layer.lora_rank,
-        alpha=float(layer.lora_alpha),
-        base=_fingerprint(model),
+    arrays: dict[str, Any] = {
+        "rank": layer.lora_rank,
+        "alpha": float(layer.lora_alpha),
+        "base": _fingerprint(model),
         **{name: np.asarray(x) for name, x in variables.items()},
-    )
+    }
+    np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
 
 
@@ -104,5 +105,5 @@ def _fingerprint(model) -> str:
     """Returns the SHA-256 of the weights that are not the adapters'."""
     digest = hashlib.sha256()
     for weight in base_weights(model):
-        digest.update(np.ascontiguousarray(weight))
+        digest.update(np.ascontiguousarray(weight))  # type: ignore[arg-type]
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 import keras
 
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.stepwise import Stepwise
 from gpt_keras.training.stop_signals import StopSignals
 from gpt_keras.training.telemetry import bits_per_byte
@@ -36,7 +37,12 @@ class SkippedSteps(Stepwise):
         explain: Takes a step and the error's text, and returns a better one.
     """
 
-    def __init__(self, log: RunLog, most: int, explain=lambda step, text: text):
+    def __init__(
+        self,
+        log: RunLog | SilentLog,
+        most: int,
+        explain=lambda step, text: text,
+    ):
         super().__init__()
         self.log, self.most, self.explain = log, most, explain
         self._step = self._skipped = 0

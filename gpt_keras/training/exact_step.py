@@ -112,9 +112,12 @@ def _compute_gradients(model, variables, x, y, factors, scale):
     seeds = draw_seeds(model)
 
     def part(batch, index):
+        x, y, factors = batch
         with fixed_seeds(fold_in(seeds, index)), tf.GradientTape() as tape:
             share = scale / model.step_options.microbatches
-            objective, outputs = _objective(model, *batch, share, training=True)
+            objective, outputs = _objective(
+                model, x, y, factors, share, training=True
+            )
         gradients = dense(tape.gradient(objective, variables))
         return objective, gradients, outputs
 

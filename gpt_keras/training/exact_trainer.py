@@ -6,6 +6,8 @@ it is Keras' own.
 
 import contextlib
 import dataclasses
+from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
 
@@ -20,11 +22,15 @@ _KEYWORDS = [
 _STEP_FACTS = ("gradient_norm", "skipped_steps")
 
 
-class ExactTrainer:
+# For a type checker: what it is mixed into has what is asked of `super()`.
+_Trainer: Any = keras.Model if TYPE_CHECKING else object
+
+
+class ExactTrainer(_Trainer):
     """What `GPTModel` puts in the place of the trainer of `keras.Model`."""
 
     step_options = StepOptions()
-    _step_state = None
+    _step_state: Any = None
 
     def compile(self, *args, **kwargs):
         """Takes the arguments of `keras.Model.compile`, and some more.

@@ -83,6 +83,7 @@ class Execution:
         logs = self._execute(iterator, tf.constant(count))
         float(logs["data_seconds"])  # waits for the device
         micros = int((time.monotonic() - started) * 1e6)
+        assert self._hosts is not None  # or nobody would call it
         seconds = self._hosts.largest(max(1, micros)) / 1e6
         self._fitting = max(1, int(count * self._seconds / seconds))
         return logs

@@ -1,14 +1,13 @@
-"""The steps of a run in, lines of the log and a progress bar out."""
+"""The steps of a run in, lines of the log and their progress out."""
 
 import dataclasses
 import math
-import sys
 import time
 
-import tqdm
-
+from gpt_keras.progress import Progress
 from gpt_keras.training.device_facts import peak_memory
 from gpt_keras.training.run_log import RunLog
+from gpt_keras.training.run_log import SilentLog
 from gpt_keras.training.stepwise import Stepwise
 
 
@@ -42,7 +41,7 @@ class Telemetry(Stepwise):
 
     def __init__(
         self,
-        log: RunLog,
+        log: RunLog | SilentLog,
         every: int,
         last_step: int,
         workload: Workload,
@@ -52,11 +51,11 @@ class Telemetry(Stepwise):
         self.log, self.every, self.last_step = log, every, last_step
         self.workload = workload
         self._seconds_before = seconds
-        self._started = self._execution_started = None
+        self._started = self._execution_started = 0.0
         self._step = self._logged_step = self._skipped = 0
         self._seconds_in_steps = self._data_seconds = 0.0  # since the line
         self._means = []
-        self._bar = None
+        self._progress = Progress("training", is_silent=True)
 
     @property
     def seconds(self) -> float:
@@ -70,13 +69,13 @@ class Telemetry(Stepwise):
         self._skipped = int(self.model.step_state.num_skipped.numpy())
         # The means since the last line, which `fit` sets to zero in a moment.
         self._means = [v.numpy() for v in self.model.metrics_variables]
-        self._bar = tqdm.tqdm(
-            total=self.last_step,
+        self._progress = Progress(
+            "training",
+            self.last_step,
+            "steps",
             initial=self._step,
-            unit="step",
-            disable=self.log.is_silent,
-            dynamic_ncols=True,
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
+            delay=0,
+            is_silent=self.log.is_silent,
         )
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -89,10 +88,9 @@ class Telemetry(Stepwise):
         self._execution_started = time.monotonic()
 
     def on_train_end(self, logs=None):
-        self._bar.close()
+        self._progress.close()
 
     def at_step(self, step, logs):
-        self._bar.update(step - self._step)
         self._step = step
         # Waits for the device, so before the time is taken.
         self._data_seconds += float(logs.get("data_seconds", 0.0))
@@ -100,11 +98,13 @@ class Telemetry(Stepwise):
         loss = float(logs["loss"]) if is_due else None
         self._seconds_in_steps += time.monotonic() - self._execution_started
         if not is_due:
+            self._progress.show(step)
             return
         skipped = int(logs["skipped_steps"])
         if skipped - self._skipped == step - self._logged_step:
             loss = math.nan  # there is no step to take the mean of
         self._write(step, loss, logs)
+        self._progress.show(step)
         self._skipped = skipped
         self._logged_step = step
         self._seconds_in_steps = self._data_seconds = 0.0
@@ -126,23 +126,20 @@ class Telemetry(Stepwise):
             "skipped_steps": int(logs["skipped_steps"]),
         }
         self.log.write(step, **values, seconds=self.seconds)
-        self._bar.set_postfix(
-            {
-                short: format(values[name], form)
-                for name, (short, form) in _SHORT.items()
-                if name in values
-            },
-            refresh=False,
+        self._progress.note = ", ".join(
+            f"{short}={format(values[name], form)}"
+            for name, (short, form) in _SHORT.items()
+            if name in values
         )
 
 
-# What the progress bar has, how it is called there, and its format.
+# What the progress has, how it is called there, and its format.
 _SHORT = {
     "loss": ("loss", ".4f"),
+    "tokens_per_second": ("tok/s", ",.0f"),
     "bits_per_byte": ("bpb", ".3f"),
     "gradient_norm": ("norm", ".2f"),
     "learning_rate": ("lr", ".1e"),
-    "tokens_per_second": ("tok/s", ",.0f"),
     "model_flops_utilization": ("mfu", ".0%"),
     "data_wait_share": ("wait", ".0%"),
     "peak_memory_bytes": ("bytes", ".1e"),

@@ -52,6 +52,7 @@ def train(
     tokens_per_batch: float | None = None,
     load_weights: Callable[[str, GPTModel], None] = model_folder.load_weights,
     strategy: tf.distribute.Strategy | None = None,
+    stop: StopSignals | None = None,
 ) -> tuple[GPTModel, bool]:
     """Trains a model with `fit`, from the folder's checkpoint if it has one.
 
@@ -81,6 +82,8 @@ def train(
         load_weights: Gives a built model the weights that `config.init_from`
             names.
         strategy: From `choose_strategy`; None for the one in force.
+        stop: Of the run's hosts, for those who want to know which signal
+            stopped it.
 
     Returns:
         The model, and whether the run came to its last step.
@@ -123,7 +126,7 @@ def train(
                 checkpoint,
                 log or SilentLog(),
                 _workload(config, model, bytes_per_token, tokens_per_batch),
-                StopSignals(hosts),
+                stop or StopSignals(hosts),
                 training_batches,
                 validation_batches,
                 sample,

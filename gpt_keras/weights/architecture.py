@@ -2,10 +2,12 @@
 architecture of given weights out: an error with every reason.
 """
 
+from typing import Any
+
 import numpy as np
 
 # What the arguments of GPTModel are in every GPT-2.
-GPT2 = {
+GPT2: dict[str, Any] = {
     "position": "learned",
     "activation": "gelu",
     "norm_order": "pre",

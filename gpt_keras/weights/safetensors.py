@@ -107,6 +107,7 @@ def write_safetensors(
         file.write(make_header(names))
         for array in arrays:
             # bfloat16 has no buffer that Python knows.
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+            flat = np.ascontiguousarray(array).reshape(-1)
+            file.write(flat.view(np.uint8).data)
         file.flush()
         os.fsync(file.fileno())

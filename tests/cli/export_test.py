@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+from gpt_keras import progress
 from gpt_keras.cli import export
 from gpt_keras.cli import program
 from gpt_keras.generation.text_generator import TextGenerator
@@ -34,12 +35,25 @@ def _export(model_dir, output, *arguments):
     export.main(values)
 
 
-def test_served_text_is_what_generate_writes(model_dir, tmp_path, capsys):
+def test_served_text_is_what_generate_writes(
+    model_dir, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)  # a line for each part
     settings = {"max_new_tokens": 12, "temperature": 0.7, "seed": 5}
     flags = [f"--{name}={value}" for name, value in settings.items()]
     flags.append("--signatures=complete")
     _export(model_dir, tmp_path / "gpt", *flags)
-    assert capsys.readouterr().out.strip() == str(tmp_path / "gpt" / "1")
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(tmp_path / "gpt" / "1")
+    lines = printed.err.splitlines()
+    # The first before anything is done, so that it has no speed.
+    parts = [(x.split(",")[0], x.split(", ")[-1]) for x in lines]
+    assert parts[:4] == [
+        ("Exporting: 0 of 4 parts", "serving_default"),
+        ("Exporting: 1 of 4 parts", "complete"),
+        ("Exporting: 2 of 4 parts", "warm-up"),
+        ("Exporting: 3 of 4 parts", "writing"),
+    ]
     prompts = ["one", "三", ""]
     served = subprocess.run(
         [sys.executable, "-c", CLIENT, tmp_path / "gpt" / "1"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gpt_keras import progress
 from gpt_keras.cli import generate
 from gpt_keras.cli import program
 
@@ -61,3 +62,27 @@ def test_bad_settings_are_named(model_dir, argument):
     name = argument[2:].split("=")[0]
     with pytest.raises(ValueError, match=f"`{name}` must be"):
         _generate(model_dir, argument)
+
+
+def test_many_prompts_are_written_some_at_a_time(
+    model_dir, monkeypatch, capsys
+):
+    prompts = ["one", "two three", "", "四五", "three"]
+    flags = [f"--prompt={prompt}" for prompt in prompts]
+    flags += ["--temperature=0", "--max_new_tokens=4"]
+    _generate(model_dir, *flags)
+    together = capsys.readouterr().out
+    monkeypatch.setattr(generate, "_ROWS", 2)
+    clock = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    _generate(model_dir, *flags)
+    printed = capsys.readouterr()
+    assert printed.out == together
+    lines = printed.err.splitlines()
+    assert [x.split(",")[0] for x in lines] == [
+        "Generating: 2 of 5 prompts",
+        "Generating: 4 of 5 prompts",
+        "Generating: 5 of 5 prompts",
+        "Generating: 5 of 5 prompts",
+    ]
+    assert all(line.endswith(" tok/s") for line in lines)

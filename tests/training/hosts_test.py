@@ -78,7 +78,7 @@ def test_a_host_that_is_killed_ends_the_others_in_one_line(found):
 
 
 def test_a_signal_to_one_host_saves_and_stops_all(found, folder):
-    assert _statuses(found["stopped"]) == [130, 130], found["stopped"]
+    assert _statuses(found["stopped"]) == [143, 143], found["stopped"]
     chief, other = found["stopped"]
     assert "Stopped by SIGTERM and saved at step 9" in chief["printed"]
     assert chief["digest"] == other["digest"]
