@@ -24,6 +24,7 @@ READS_TREE = (
     "architecture_test.py",
     "build_files_test.py",
     "docs_test.py",
+    "notebooks_test.py",
     "packaging_test.py",
     "serving_config_test.py",
 )
@@ -47,6 +48,7 @@ filegroup(
         [
             "*",
             "docs/**",
+            "notebooks/**",
         ],
         exclude = ["bazel-*"],
     ) + [
