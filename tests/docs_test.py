@@ -54,14 +54,16 @@ from tools.docs_blocks import read_page
 from tools.docs_blocks import run_block
 
 ROOT = pathlib.Path(__file__).parents[1]
-READMES = ("README.md", "README.zh-CN.md")
+GUIDES = ("docs/train_your_own.md", "docs/zh-CN/train_your_own.md")
 RUN = find_pages()
 TRANSLATIONS = find_translations()
 PAGES = (*TRANSLATIONS.values(), *RUN)
-# Flags of TF Serving, Slurm and absl, and the one that every program has.
+# Flags of TF Serving, Slurm and absl, the one that every program has, and one
+# with a prefix of somebody's own.
 FOREIGN_FLAGS = {
     "allow_version_labels_for_unavailable_models",
     "flagfile",
+    "gpt_steps",
     "help",
     "logdir",
     "model_config_file_poll_wait_seconds",
@@ -227,8 +229,9 @@ def _flags_of_tools():
             chat,
         )
     }
+    found["api_reference"] = {"check"}
     found["inspect"] = {*program.parse(_all_optional(inspection))}
-    for name in ("complete", "check_export"):
+    for name in ("complete", "check_export", "docs_check", "docs_pictures"):
         source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         found[name] = set(names)
@@ -256,7 +259,7 @@ def test_flags_that_are_named_exist(page):
     assert not unknown, f"{page} names {unknown}"
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", GUIDES)
 def test_recipes_have_their_sizes(page):
     for name, config in RECIPES.items():
         (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", _text(page), re.M)
