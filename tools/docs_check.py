@@ -1,7 +1,7 @@
 """Runs the slow blocks of the documentation, or counts all by their marks.
 
     python -m tools.docs_check --list
-    python -m tools.docs_check --pages=docs/data.md --minutes=10
+    python -m tools.docs_check --pages=docs/data.md:6 --minutes=10
 
 The blocks run in a copy of the project, page by page, and go on from what those
 before them made. The tests run the blocks that are not slow; `--marks=run,slow`
@@ -22,7 +22,10 @@ from tools import docs_blocks
 
 _LIST = flags.DEFINE_bool("list", False, "Count the blocks, and run none.")
 _PAGES = flags.DEFINE_list(
-    "pages", [], "Pages whose blocks are run; by itself all."
+    "pages",
+    [],
+    "Pages whose blocks are run, or PAGE:LINE for one block as it is listed; "
+    "by itself all.",
 )
 _MARKS = flags.DEFINE_list("marks", ["slow"], "Marks of what is run.")
 _MINUTES = flags.DEFINE_float(
@@ -73,7 +76,7 @@ def run_blocks(
     Args:
         root: The project.
         folder: Where the copy goes.
-        pages: Whose blocks; none for all.
+        pages: Whose blocks, or `page:line` of one; none for all.
         marks: Of the blocks.
         seconds: After which a block is ended.
 
@@ -85,7 +88,7 @@ def run_blocks(
     """
     known = docs_blocks.find_pages(root)
     for name, given, allowed in (
-        ("pages", pages, known),
+        ("pages", [name.split(":")[0] for name in pages], known),
         ("marks", marks, docs_blocks.MARKS[:2]),
     ):
         if unknown := set(given) - {*allowed}:
@@ -96,10 +99,10 @@ def run_blocks(
     docs_blocks.copy_project(folder, root)
     failed = []
     for page in known:
-        if pages and page not in pages:
-            continue
         for block in docs_blocks.find_blocks(docs_blocks.read_page(page, root)):
             where = f"{page}:{block.line}"
+            if pages and not {page, where} & {*pages}:
+                continue
             if block.kind in marks and not _passes(
                 where, block, folder, seconds
             ):

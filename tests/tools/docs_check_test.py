@@ -73,7 +73,7 @@ def test_slow_blocks_run_one_after_the_other(root, tmp_path, capsys):
 
 
 def test_pages_and_marks_are_chosen(root, tmp_path):
-    assert _run(root, tmp_path, ["README.md"], ["run"]) == []
+    assert _run(root, tmp_path, ["README.md:2"], ["run", "slow"]) == []
     assert (tmp_path / "copy/file").exists()
     assert not (tmp_path / "copy/slow").exists()
 
