@@ -69,3 +69,17 @@ def test_an_equal_hash_is_not_enough(monkeypatch):
 
 def test_a_corpus_that_is_too_short_has_no_span():
     assert find_spans([[1, 2]], _corpus([1])).tolist() == [False]
+
+
+def test_no_more_is_in_memory_than_is_hashed_at_a_time():
+    class Watched:
+        num_tokens = 1000
+        longest = 0
+
+        def read(self, starts, length):
+            self.longest = max(self.longest, length)
+            return np.zeros((len(starts), length), np.int32)
+
+    corpus = Watched()
+    assert not find_spans([[1, 2, 3]], corpus, 64).any()
+    assert corpus.longest == 64 + 3 - 1
