@@ -23,7 +23,7 @@ SETTINGS = {
         "NUM_LAYERS": 1,
     },
     "fine_tune": {"RANK": 4, "STEPS": 30, "BATCH_SIZE": 8},
-    "serve": {"SIGNATURES": ("generate",)},
+    "serve": {"SIGNATURES": ("generate",), "MAX_NEW_TOKENS": 2},
 }
 MOST_BYTES = 20_000
 
