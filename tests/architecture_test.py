@@ -64,7 +64,8 @@ MODEL = """
     evaluation.length_batches evaluation.token_scorer evaluation.task
     evaluation.perplexity evaluation.last_word evaluation.json_lines
     evaluation.multiple_choice evaluation.identity evaluation.partial_results
-    evaluation.evaluator evaluation.suites evaluation.report
+    evaluation.evaluator evaluation.continuations evaluation.span_search
+    evaluation.memorisation evaluation.suites evaluation.report
     serving.version_folder serving.checksums serving.training_facts
     serving.signature_table serving.model_card_text serving.model_card
     serving.warm_up serving.fingerprint serving.keyed_checksum
@@ -97,7 +98,8 @@ CLI = """
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity
     cli.run_comparison cli.measure_kills cli.measure_hosts cli.inspection
-    cli.evaluation_task cli.evaluate cli.transformers_program
+    cli.evaluation_task cli.memorisation cli.evaluate
+    cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
     cli.measure_store cli.resize cli.synthetic_batches cli.plan
     cli.measure_plan cli.serve cli.client_flags cli.query_rows cli.query

@@ -3,13 +3,10 @@
 import ast
 import dataclasses
 import json
-import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
-from typing import NamedTuple
 
 import pytest
 
@@ -48,20 +45,28 @@ from gpt_keras.task_recipes import TASK_RECIPES
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.template import TEMPLATES
 from gpt_keras.text.template_parts import Special
+from tools.docs_blocks import LANGUAGES
+from tools.docs_blocks import copy_project
+from tools.docs_blocks import environment
+from tools.docs_blocks import find_anchors
+from tools.docs_blocks import find_blocks
+from tools.docs_blocks import find_links
+from tools.docs_blocks import find_pages
+from tools.docs_blocks import find_translations
+from tools.docs_blocks import read_page
+from tools.docs_blocks import run_block
 
 ROOT = pathlib.Path(__file__).parents[1]
-READMES = ("README.md", "README.zh-CN.md")
-# In the order in which their blocks are run; the Chinese README has the same.
-RUN = (
-    "README.md",
-    *(f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md"))),
-)
-PAGES = ("README.zh-CN.md", *RUN)
-LANGUAGES = ("bash", "python")  # of the blocks that are run
+GUIDES = ("docs/train_your_own.md", "docs/zh-CN/train_your_own.md")
+RUN = find_pages()
+TRANSLATIONS = find_translations()
+PAGES = (*TRANSLATIONS.values(), *RUN)
 EVERYWHERE = {"flagfile", "help", "helpfull", "verbose"}  # every program has it
-# Flags of TF Serving, Slurm and the command itself, and what all have.
+# Flags of TF Serving, Slurm and the command itself, what all have, and one
+# with a prefix of somebody's own.
 FOREIGN_FLAGS = EVERYWHERE | {
     "allow_version_labels_for_unavailable_models",
+    "gpt_steps",
     "logdir",
     "model_config_file_poll_wait_seconds",
     "per_process_gpu_memory_fraction",
@@ -74,57 +79,18 @@ FOREIGN_FLAGS = EVERYWHERE | {
 }
 
 
-class Block(NamedTuple):
-    """A block of code, the comment before it, and where it stands."""
-
-    line: int
-    mark: str
-    language: str
-    code: str
-
-
 def _text(page):
-    return (ROOT / page).read_text(encoding="utf-8")
+    return read_page(page)
 
 
 def _blocks(page):
-    """Returns the fenced blocks of a page."""
-    found, start = [], None
-    lines = _text(page).splitlines()
-    for number, line in enumerate(lines):
-        if not line.startswith("```"):
-            continue
-        if start is None:
-            start = number
-            continue
-        code = "\n".join(lines[start + 1 : number]) + "\n"
-        found.append(Block(start + 1, lines[start - 1], lines[start][3:], code))
-        start = None
-    assert start is None, f"{page}: a block has no end"
-    return found
-
-
-def _kind(block):
-    """Returns `run`, `slow` or `not run`; None for a block without a mark."""
-    match = re.fullmatch(
-        r"<!-- (run|slow(?=: .)|not run(?=: .)).*-->", block.mark
-    )
-    return match and match[1]
+    return find_blocks(read_page(page))
 
 
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project, with `python` to run its programs with."""
-    for page in PAGES:
-        (tmp_path / page).parent.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / page, tmp_path / page)
-    for folder in ("gpt_keras", "tools"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    python.chmod(0o755)
+    copy_project(tmp_path)
     return tmp_path
 
 
@@ -132,17 +98,14 @@ class Runner:
     """Runs the blocks of a page as they would be pasted into a shell."""
 
     def __init__(self, project):
-        path = os.pathsep.join([str(project / ".venv/bin"), os.environ["PATH"]])
-        self.options = {
-            "cwd": project,
-            "env": os.environ | {"PATH": path, "PYTHONUTF8": "1"},
-            "stdout": subprocess.PIPE,
-            "encoding": "utf-8",
-        }
+        self.project = project
         self.server = subprocess.Popen(
             [sys.executable, ROOT / "tests/block_server.py"],
+            cwd=project,
+            env=environment(project),
             stdin=subprocess.PIPE,
-            **self.options,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
         )
 
     def __enter__(self):
@@ -155,17 +118,9 @@ class Runner:
 
     def run(self, block):
         """Returns the exit status and what was written."""
-        return getattr(self, f"_{block.language}")(block.code)
-
-    def _bash(self, code):
-        result = subprocess.run(
-            ["bash", "-euo", "pipefail"],
-            input=code,
-            stderr=subprocess.STDOUT,
-            timeout=300,
-            **self.options,
-        )
-        return result.returncode, result.stdout
+        if block.language == "bash":
+            return run_block(block, self.project, seconds=300)
+        return self._python(block.code)
 
     def _python(self, code):
         self.server.stdin.write(json.dumps(code) + "\n")
@@ -179,7 +134,7 @@ def test_blocks_that_are_marked_run_as_pasted(project):
     with Runner(project) as runner:
         for page in RUN:
             for block in _blocks(page):
-                if _kind(block) == "run":
+                if block.kind == "run":
                     status, output = runner.run(block)
                     where = f"{page}:{block.line}"
                     assert status == 0, f"{where}\n{output[-3000:]}"
@@ -191,33 +146,36 @@ def test_blocks_that_are_marked_run_as_pasted(project):
 def test_every_block_says_whether_it_is_run(page):
     for block in _blocks(page):
         where = f"{page}:{block.line}"
-        assert _kind(block), f"{where} has no mark"
-        assert _kind(block) != "run" or block.language in LANGUAGES, where
+        assert block.kind, f"{where} has no mark"
+        assert block.kind != "run" or block.language in LANGUAGES, where
 
 
-def test_the_readmes_have_the_same_blocks():
+@pytest.mark.parametrize("page", TRANSLATIONS)
+def test_both_languages_have_the_same_blocks(page):
     def without_comments(code):
         lines = [line.split("  #")[0].rstrip() for line in code.splitlines()]
         return [line for line in lines if not line.startswith("#")]
 
     english, chinese = (
-        [
-            (_kind(b), b.language, without_comments(b.code))
-            for b in _blocks(page)
-        ]
-        for page in READMES
+        [(b.kind, b.language, without_comments(b.code)) for b in _blocks(one)]
+        for one in (page, TRANSLATIONS[page])
     )
     assert english == chinese
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files(page):
-    links = re.findall(r"\]\(([^)\s]+)\)", _text(page))
+def test_links_lead_to_files_and_their_parts(page):
+    links = find_links(_text(page))
     assert links or page.startswith("docs/")
     for link in links:
-        if not re.match(r"\w+:", link):
-            path = (ROOT / page).parent / link.split("#")[0]
-            assert path.exists(), f"{page} links to {link}"
+        if re.match(r"\w+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page} links to {link}"
+        if anchor and path.suffix == ".md":
+            anchors = find_anchors(path.read_text(encoding="utf-8"))
+            assert anchor in anchors, f"{page} links to {link}"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -274,8 +232,9 @@ def _flags_of_tools():
             chat,
         )
     }
+    found["api_reference"] = {"check"}
     found["inspect"] = {*program.parse(_all_optional(inspection))}
-    for name in ("complete", "check_export"):
+    for name in ("complete", "check_export", "docs_check", "docs_pictures"):
         source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         found[name] = set(names)
@@ -305,7 +264,7 @@ def test_flags_that_are_named_exist(page):
     assert not unknown, f"{page} names {unknown}"
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", GUIDES)
 def test_recipes_have_their_sizes(page):
     for name, config in RECIPES.items():
         if name in TASK_RECIPES:

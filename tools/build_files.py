@@ -26,6 +26,7 @@ READS_TREE = (
     "docker_test.py",
     "docs_test.py",
     "main_test.py",
+    "notebooks_test.py",
     "packaging_test.py",
     "serving_config_test.py",
 )
@@ -50,6 +51,7 @@ filegroup(
             "*",
             "docker/**",
             "docs/**",
+            "notebooks/**",
         ],
         exclude = ["bazel-*"],
     ) + [

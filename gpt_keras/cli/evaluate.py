@@ -3,6 +3,7 @@ r"""Evaluates a model on texts, by the protocols of published figures.
     python -m tools.evaluate --model_dir=runs/quickstart --text='books/*.txt'
     python -m tools.evaluate --model_dir=runs/quickstart --suite=wikitext2 \
         --text=wiki.test.raw --json=wikitext2.json
+    python -m tools.evaluate --model_dir=runs/quickstart --suite=memorisation
 
 With --json or --resume_dir the same command goes on where it was stopped.
 """
@@ -14,9 +15,11 @@ import sys
 from absl import flags
 
 from gpt_keras.cli import evaluation_task
+from gpt_keras.cli import memorisation
 from gpt_keras.cli import program
 from gpt_keras.cli.model_source import read_model
 from gpt_keras.evaluation import report
+from gpt_keras.evaluation.continuations import evaluate_continuations
 from gpt_keras.evaluation.evaluator import TOKENS_PER_BATCH
 from gpt_keras.evaluation.evaluator import evaluate
 from gpt_keras.files import write_atomically
@@ -27,6 +30,7 @@ def define_flags(values):
     """Defines the program's flags."""
     program.define_model_dir(values)
     evaluation_task.define_flags(values)
+    memorisation.define_flags(values)
     flags.DEFINE_integer(
         "batch_tokens",
         TOKENS_PER_BATCH,
@@ -50,15 +54,17 @@ def define_flags(values):
 
 def main(values):
     """Prints the figures; returns the exit status."""
-    source = evaluation_task.make_source(values)
+    memorisation.check_flags(values)
+    is_memorisation = values.suite == memorisation.SUITE
+    kind = memorisation if is_memorisation else evaluation_task
+    source = kind.make_source(values)
     model, tokenizer = read_model(values.model_dir, best=values.best)
-    task = evaluation_task.make_task(
-        values, source, tokenizer, model.max_length
-    )
+    task = kind.make_task(values, source, tokenizer, model.max_length)
     partial_file = _partial_file(values)
+    evaluated = evaluate_continuations if is_memorisation else evaluate
     try:
         with Progress("Evaluating") as progress:
-            result = evaluate(
+            result = evaluated(
                 model,
                 tokenizer,
                 task,

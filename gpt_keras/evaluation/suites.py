@@ -11,7 +11,8 @@ class Suite(NamedTuple):
     """What a benchmark evaluates, and what GPT-2 reached.
 
     Attributes:
-        kind: `"text"`, `"last_word"` or `"multiple_choice"`.
+        kind: `"text"`, `"last_word"`, `"multiple_choice"` or
+            `"memorisation"`.
         detokenizer: Of its text.
         counts_line_ends: Whether the end of a line is a word of its own.
         published: GPT-2's figures, one for each of `PUBLISHED_SIZES`, by the
@@ -74,4 +75,5 @@ SUITES = {
         "is not applied here; the paper doesn't state the perplexity's unit.",
     ),
     "hellaswag": Suite("multiple_choice"),
+    "memorisation": Suite("memorisation"),
 }

@@ -240,3 +240,30 @@ def test_another_vocabulary_is_refused(model_dir, tmp_path, text):
 def test_batches_without_tokens_are_refused(model_dir, text):
     with pytest.raises(ValueError, match="Received: tokens_per_batch=0"):
         _main(model_dir, f"--text={text}", "--batch_tokens=0")
+
+
+def test_the_memorisation_of_a_run_is_measured(model_dir, tmp_path, capsys):
+    arguments = ["--suite=memorisation", "--items=5"]
+    facts = _facts(model_dir, tmp_path, *arguments)
+    assert facts["settings"]["span_tokens"] == 16  # half of what it reads
+    assert facts["figures"]["training_continued"] > 0.5  # one line, 300 times
+    assert facts["source"]["tokens"].keys() == {"tokens"}
+    assert "training_continued" in capsys.readouterr().out
+    given = _facts(
+        model_dir, tmp_path, *arguments, f"--tokens={model_dir}/tokens"
+    )
+    assert given["figures"] == facts["figures"]
+
+
+def test_what_is_not_of_the_suite_is_refused(model_dir, tmp_path, text):
+    with pytest.raises(ValueError, match="`text` is for other suites"):
+        _main(model_dir, "--suite=memorisation", f"--text={text}")
+    with pytest.raises(ValueError, match="`items` is for memorisation"):
+        _main(model_dir, "--items=3", f"--text={text}")
+    with pytest.raises(ValueError, match="what the model was trained on"):
+        _main(tmp_path, "--suite=memorisation")
+    other = tmp_path / "other"
+    shutil.copytree(model_dir, other)
+    CharacterTokenizer("abc").save(other)
+    with pytest.raises(ValueError, match="vocab_size=270|model's tokenizer"):
+        _main(other, "--suite=memorisation")
