@@ -1,8 +1,10 @@
-"""Scores of passages in, a file that a killed evaluation goes on from out."""
+"""Results by index in, a file that a killed evaluation goes on from out."""
 
 import json
 import os
+from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 from gpt_keras.evaluation.task import PassageScore
 
@@ -18,17 +20,27 @@ class PartialResults:
         identity: What must be the same for scores to be mixed, strings by
             name.
 
+        to_score: Makes a result of its values as JSON gives them; raises
+            ValueError or TypeError where they are none. By itself those of a
+            `PassageScore`.
+
     Attributes:
-        scores: The scores by the passage's index.
+        scores: The results by the passage's index.
 
     Raises:
         ValueError: The file is of another evaluation, or damaged.
         OSError: It can't be read or written.
     """
 
-    def __init__(self, path: str | os.PathLike, identity: dict[str, str]):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        identity: dict[str, str],
+        to_score: Callable[[Sequence], Any] | None = None,
+    ):
         self._path = os.fspath(path)
-        self.scores: dict[int, PassageScore] = {}
+        self._to_score = to_score or _checked
+        self.scores: dict[int, Any] = {}
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         lines = self._whole_lines()
         if not lines:
@@ -38,8 +50,8 @@ class PartialResults:
         for number, line in enumerate(lines[1:], 2):
             self._read(line, number)
 
-    def append(self, scores: dict[int, PassageScore]) -> None:
-        """Adds the scores of one batch, by the passages' indices."""
+    def append(self, scores: dict[int, Any]) -> None:
+        """Adds the results of one batch, by the passages' indices."""
         self._write([[index, *score] for index, score in scores.items()])
         self.scores.update(scores)
 
@@ -81,7 +93,7 @@ class PartialResults:
         rows = self._parse(line, number)
         try:
             for index, *score in rows:
-                self.scores[index] = _checked(score)
+                self.scores[index] = self._to_score(score)
         except (TypeError, ValueError):
             raise self._damaged(number) from None
 
