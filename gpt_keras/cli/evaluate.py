@@ -3,6 +3,8 @@ r"""Evaluates a model on texts, by the protocols of published figures.
     python -m tools.evaluate --model_dir=runs/quickstart --text='books/*.txt'
     python -m tools.evaluate --model_dir=runs/quickstart --suite=wikitext2 \
         --text=wiki.test.raw --json=wikitext2.json
+    python -m tools.evaluate --model_dir=runs/translation --suite=translate \
+        --pairs=test.en,test.de --html=examples.html
 
 With --json or --resume_dir the same command goes on where it was stopped.
 """
@@ -15,11 +17,13 @@ import tqdm
 from absl import flags
 
 from gpt_keras.cli import evaluation_task
+from gpt_keras.cli import generation_evaluation
 from gpt_keras.cli import program
 from gpt_keras.cli.model_source import read_model
 from gpt_keras.evaluation import report
 from gpt_keras.evaluation.evaluator import TOKENS_PER_BATCH
 from gpt_keras.evaluation.evaluator import evaluate
+from gpt_keras.evaluation.generation_suites import GENERATION_SUITES
 from gpt_keras.files import write_atomically
 
 
@@ -27,6 +31,7 @@ def define_flags(values):
     """Defines the program's flags."""
     program.define_model_dir(values)
     evaluation_task.define_flags(values)
+    generation_evaluation.define_flags(values)
     flags.DEFINE_integer(
         "batch_tokens",
         TOKENS_PER_BATCH,
@@ -50,34 +55,60 @@ def define_flags(values):
 
 def main(values):
     """Prints the figures; returns the exit status."""
-    source = evaluation_task.make_source(values)
-    model, tokenizer = read_model(values.model_dir, best=values.best)
-    task = evaluation_task.make_task(
-        values, source, tokenizer, model.max_length
-    )
+    generation_evaluation.check_flags(values)
+    is_generated = values.suite in GENERATION_SUITES
+    kind = generation_evaluation.GenerationEvaluation
+    evaluation = (kind if is_generated else _Scoring)(values)
     partial_file = _partial_file(values)
     try:
-        with _Bar() as bar:
-            result = evaluate(
-                model,
-                tokenizer,
-                task,
-                partial_file=partial_file,
-                tokens_per_batch=values.batch_tokens,
-                progress=bar.show,
-            )
+        with _Bar(evaluation.unit) as bar:
+            result = evaluation.run(partial_file, bar.show)
     except KeyboardInterrupt:
         kept = "the same command goes on" if partial_file else "nothing is kept"
         print(f"stopped: {kept}", file=sys.stderr)
         return 130  # as a shell reports a stopped program
+    facts, text = evaluation.tell(result)
     if values.json:
-        facts = report.to_json(values.suite, task, result, source.description)
         content = json.dumps(facts, indent=2, allow_nan=False)
         write_atomically(values.json, content + "\n")
     if partial_file:
         os.unlink(partial_file)
-    print(report.to_text(values.suite, task, result))
+    print(text)
     return 0
+
+
+class _Scoring:
+    """An evaluation of texts that are given, as the flags say."""
+
+    unit = "token"
+
+    def __init__(self, values):
+        self._values = values
+        source = evaluation_task.make_source(values)
+        self._source = source.description
+        self._model, self._tokenizer = read_model(
+            values.model_dir, best=values.best
+        )
+        self._task = evaluation_task.make_task(
+            values, source, self._tokenizer, self._model.max_length
+        )
+
+    def run(self, partial_file, progress):
+        return evaluate(
+            self._model,
+            self._tokenizer,
+            self._task,
+            partial_file=partial_file,
+            tokens_per_batch=self._values.batch_tokens,
+            progress=progress,
+        )
+
+    def tell(self, result) -> tuple[dict, str]:
+        suite, task = self._values.suite, self._task
+        return (
+            report.to_json(suite, task, result, self._source),
+            report.to_text(suite, task, result),
+        )
 
 
 def _partial_file(values) -> str | None:
@@ -89,9 +120,12 @@ def _partial_file(values) -> str | None:
 class _Bar:
     """A progress bar for what takes longer than two seconds."""
 
+    def __init__(self, unit: str):
+        self._unit = unit
+
     def __enter__(self):
         self._bar = tqdm.tqdm(
-            unit="token",
+            unit=self._unit,
             unit_scale=True,
             delay=2,
             dynamic_ncols=True,

@@ -20,6 +20,7 @@ from gpt_keras.cli import model_source
 from gpt_keras.cli import program
 from gpt_keras.cli.batching import make_batches
 from gpt_keras.cli.batching import validation_batches
+from gpt_keras.cli.generation_metrics import make_measure
 from gpt_keras.cli.training_data import TrainingData
 from gpt_keras.cli.training_data import claim_data
 from gpt_keras.cli.training_data import read_data
@@ -104,6 +105,8 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
     if hosts.is_chief:
         print(*data.lines, *batches.lines, sep="\n")
 
+    measure = hosts.on_chief(lambda: make_measure(config, tokenizer))
+
     def begin_folder():
         check_free(folder, config, tokenizer.vocab_size)
         claim_data(data, folder)
@@ -123,6 +126,7 @@ def _train(config: TrainConfig, values, strategy, hosts: Hosts) -> bool:
         validation_batches=batches.validation,
         # A prompt of plain text isn't what a model of pairs was trained on.
         sample=None if data.loss else _sampler(config, tokenizer),
+        measure=measure,
         bytes_per_token=bytes_per_token(
             splits.get("validation", splits["train"]),
             tokenizer,
