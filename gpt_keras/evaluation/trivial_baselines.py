@@ -5,7 +5,7 @@ import re
 from gpt_keras.evaluation.text_units import is_han
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s|(?<=[。！？])|\n")
-_NAME_WORD = re.compile(r"\w[\w'’&.-]*")
+_NAME_WORD = re.compile(r"\w+(?:[.'’&-]\w+)*")
 
 
 def first_sentence(document: str) -> str:
@@ -22,8 +22,8 @@ def first_sentence(document: str) -> str:
 def longest_name(context: str) -> str:
     """Returns the longest run of capitalised words: an answer by its look.
 
-    The first of equal ones; empty where there is none. Numbers between go
-    with them. Text in Chinese has no capitals: there it is what stands
+    The first of equal ones; empty where there is none. Numbers count as
+    capitalised, and the first word of a sentence is too. Text in Chinese has no capitals: there it is what stands
     between the first 《》, “” or 「」, or the first words in Latin letters.
     """
     runs: list[str] = []
@@ -38,7 +38,7 @@ def longest_name(context: str) -> str:
         else:
             begin = end = None
         if begin is not None:
-            runs.append(context[begin:end].rstrip(".-"))
+            runs.append(context[begin:end])
     if runs and not any(map(is_han, context)):
         return max(runs, key=len)
     quoted = re.search(r"[《“「]([^《》“”「」]+)[》”」]", context)
