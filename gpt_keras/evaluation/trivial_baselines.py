@@ -23,8 +23,9 @@ def longest_name(context: str) -> str:
     """Returns the longest run of capitalised words: an answer by its look.
 
     The first of equal ones; empty where there is none. Numbers count as
-    capitalised, and the first word of a sentence is too. Text in Chinese has no capitals: there it is what stands
-    between the first 《》, “” or 「」, or the first words in Latin letters.
+    capitalised, and the first word of a sentence is too. Text in Chinese has
+    no capitals: there it is what stands between the first 《》, “” or 「」, or
+    the longest run in Latin letters.
     """
     runs: list[str] = []
     begin = end = None
