@@ -5,7 +5,6 @@ from gpt_keras.data.pair_records import PairDataset
 from gpt_keras.data.pair_records import PairFiles
 from gpt_keras.data.pairs import PairSource
 from gpt_keras.data.pairs import PairSplit
-from gpt_keras.data.response_loss import ResponseLoss
 from gpt_keras.data.synthetic_tasks import PREFIX
 from gpt_keras.data.synthetic_tasks import SyntheticPairs
 from gpt_keras.text.template import Template
@@ -52,33 +51,28 @@ def pair_split(config: TrainConfig) -> PairSplit:
     )
 
 
-def response_loss(config: TrainConfig, names, tokenizer) -> ResponseLoss | None:
-    """Returns what a run learns of its pairs; None: of everything.
+def learns_responses(config: TrainConfig, names) -> bool:
+    """Returns whether the loss of a run is on responses alone.
 
     Args:
         config: Its `loss_on` counts, and its `batching`.
         names: Of the templates; none where the text isn't pairs.
-        tokenizer: Has their special tokens.
 
     Raises:
         ValueError: The loss is to be on responses where there are none, or
             where windows cut them anywhere.
     """
     templates = _templates(names)
-    have_response = [t for t in templates if RESPONSE in t.prompt]
-    if config.loss_on == "response" and len(have_response) < len(templates):
+    have_response = [RESPONSE in template.prompt for template in templates]
+    if config.loss_on == "response" and not (templates and all(have_response)):
         raise ValueError(
-            "`loss_on` must be all where prompts have no mark of a response. "
-            f"Received: loss_on='response', templates {', '.join(names)}"
+            "`loss_on` must be all where text has no marks of responses. "
+            "Received: loss_on='response', templates "
+            f"{', '.join(names) or 'none'}"
         )
-    if config.loss_on == "response" and not templates:
-        raise ValueError(
-            "`loss_on` must be all where the text isn't pairs. Received: "
-            "loss_on='response'"
-        )
-    if config.loss_on == "all" or not have_response:
-        return None
-    if len(have_response) < len(templates):
+    if config.loss_on == "all" or not any(have_response):
+        return False
+    if not all(have_response):
         raise ValueError(
             "Templates must all have a response or none, or `loss_on` be all. "
             f"Received: {', '.join(names)}"
@@ -89,7 +83,7 @@ def response_loss(config: TrainConfig, names, tokenizer) -> ResponseLoss | None:
             "responses: windows would cut them anywhere. Received: "
             "batching='packed'. With `loss_on='all'` it may be."
         )
-    return ResponseLoss.of(tokenizer)
+    return True
 
 
 def left_out_lines(manifest: dict) -> list[str]:

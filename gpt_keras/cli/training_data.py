@@ -5,10 +5,10 @@ import json
 import pathlib
 
 from gpt_keras.cli import model_source
+from gpt_keras.cli.pair_data import learns_responses
 from gpt_keras.cli.pair_data import left_out_lines
 from gpt_keras.cli.pair_data import pair_source
 from gpt_keras.cli.pair_data import pair_split
-from gpt_keras.cli.pair_data import response_loss
 from gpt_keras.cli.progress_bar import ProgressBar
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import sources
@@ -78,6 +78,8 @@ def read_data(config: TrainConfig, model_dir) -> TrainingData:
             f"The run in {str(folder)!r} began with --tokens: go on with it, "
             "or choose another folder. Received: none."
         )
+    pairs = pair_source(config)
+    learns_responses(config, pairs.settings["templates"] if pairs else ())
     return _own(config, *prepare_data(config, folder / TOKENS))
 
 
@@ -204,7 +206,9 @@ def _loss(config: TrainConfig, stores, tokenizer) -> ResponseLoss | None:
             "Token stores must be of the same templates to be mixed, or "
             f"`loss_on` be all. Received: {sorted(names)}"
         )
-    return response_loss(config, names.pop(), tokenizer)
+    if learns_responses(config, names.pop()):
+        return ResponseLoss.of(tokenizer)
+    return None
 
 
 def _of_sources(config: TrainConfig, found: TokenSources) -> TrainingData:

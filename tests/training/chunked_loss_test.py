@@ -257,3 +257,35 @@ def test_a_frozen_projection_has_no_gradient(kind, most):
     ours, of_kernel = tape.gradient(value, inputs)
     assert of_kernel is None
     _compare([ours], [of_states], 1e-6)
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_smoothed_labels_are_those_of_the_plain_path(padded, mode):
+    """Whose gradients are TensorFlow's; the oracle has all labels dense."""
+    model, batch = _model("untied"), _batch()
+    if padded:
+        keras.utils.set_random_seed(0)
+        options = {"num_layers": 1, "initializer_stddev": 0.5}
+        model = GPTModel(VOCAB, WIDTH, 2, 16, 16, vocab_multiple=8, **options)
+        model.build((None, None))
+
+    def plain(model, hidden, labels, weights):
+        logits = model.logits(hidden)
+        losses, _ = weighted_token_losses(logits, labels, weights, 0.2)
+        return tf.reduce_sum(losses)
+
+    @MODES[mode]
+    def chunked(*batch):
+        loss = functools.partial(_chunked, label_smoothing=0.2)
+        return _loss_and_gradients(model, loss, *batch)
+
+    ours = chunked(*batch)
+    _compare(ours, _loss_and_gradients(model, plain, *batch), 1e-6)
+    hidden, labels, weights = batch
+    dense = tf.one_hot(tf.maximum(labels, 0), VOCAB) * 0.8 + 0.2 / VOCAB
+    losses = tf.nn.softmax_cross_entropy_with_logits(
+        dense, model.logits(hidden)
+    )
+    oracle = float(tf.reduce_sum(losses * weights))
+    np.testing.assert_allclose(float(ours[0]), oracle, rtol=1e-5)
