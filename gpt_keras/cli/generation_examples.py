@@ -27,6 +27,7 @@ def generation_task(
     language: str = "",
     stemmer: bool = False,
     num_samples: int = 0,
+    leave_out: bool = False,
 ) -> GenerationTask:
     """Makes the task of pairs with one template.
 
@@ -41,6 +42,8 @@ def generation_task(
             Chinese or English, as the references are.
         stemmer: For ROUGE.
         num_samples: Of the bootstrap for the intervals; 0: none.
+        leave_out: Whether pairs whose prompt is too long with nothing left of
+            what may be cut are left out, if others aren't.
 
     Raises:
         ValueError: There are no pairs, a special token is missing, or a prompt
@@ -52,9 +55,7 @@ def generation_task(
     template = examples[0].template.name
     suite = GENERATION_SUITES[suite_of(template)]
     new_tokens = _new_tokens(max_new_tokens, suite, max_length)
-    rows = [
-        _example(x, tokenizer, suite, max_length - new_tokens) for x in examples
-    ]
+    rows = _rows(examples, tokenizer, suite, max_length - new_tokens, leave_out)
     return GenerationTask(
         rows,
         metrics or suite.metrics,
@@ -117,6 +118,20 @@ def _with_prompt(example: Example) -> Example:
         {"prompt": text[:place]},
         (text[place:],),
     )
+
+
+def _rows(examples, tokenizer, suite, max_tokens: int, leave_out: bool):
+    rows, error = [], None
+    for example in examples:
+        try:
+            rows.append(_example(example, tokenizer, suite, max_tokens))
+        except ValueError as found:
+            if not leave_out:
+                raise
+            error = error or found
+    if not rows:
+        raise error
+    return rows
 
 
 def _example(example, tokenizer, suite, max_tokens) -> GenerationExample:

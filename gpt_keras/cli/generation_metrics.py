@@ -20,7 +20,7 @@ def make_measure(config: TrainConfig, tokenizer) -> Measure | None:
     """Returns what scores texts for held-out prompts; None: nothing does.
 
     The prompts are the first of the validation split, as many of each
-    template. With several templates a metric is the mean over them, and that
+    template, those that are too long left out. With several templates a metric is the mean over them, and that
     of each is called `METRIC/TEMPLATE`.
 
     Args:
@@ -68,6 +68,7 @@ def _tasks(config: TrainConfig, tokenizer) -> list:
                     1, min(config.metrics_tokens, config.max_length // 2)
                 ),
                 metrics=metrics,
+                leave_out=True,
             ),
         )
         for name, examples in _held_out(config).items()

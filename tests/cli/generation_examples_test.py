@@ -56,6 +56,19 @@ def test_a_text_to_write_is_cut_in_two_between_words():
     assert task.baseline_scores() == {}
 
 
+def test_prompts_that_are_too_long_may_be_left_out():
+    rows = [
+        {"context": "a", "question": x, "answers": []} for x in ("b" * 30, "c")
+    ]
+    with pytest.raises(ValueError, match="^x: All of a prompt"):
+        _task("answer", *rows)
+    _, task = _task("answer", *rows, leave_out=True)
+    assert [x.shown["question"] for x in task.examples] == ["c"]
+    assert task.examples[0].references == ("",)
+    with pytest.raises(ValueError, match="^x: All of a prompt"):
+        _task("answer", rows[0], leave_out=True)
+
+
 def test_bad_input_is_named():
     row = {"prompt": "a", "response": "b"}
     with pytest.raises(ValueError, match="one pair or more"):
