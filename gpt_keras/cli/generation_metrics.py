@@ -20,8 +20,9 @@ def make_measure(config: TrainConfig, tokenizer) -> Measure | None:
     """Returns what scores texts for held-out prompts; None: nothing does.
 
     The prompts are the first of the validation split, as many of each
-    template, those that are too long left out. With several templates a metric is the mean over them, and that
-    of each is called `METRIC/TEMPLATE`.
+    template, those that are too long left out. With several templates a
+    metric is the mean over them, and that of each is called
+    `METRIC/TEMPLATE`.
 
     Args:
         config: Its `metrics_every` and what goes with it.
