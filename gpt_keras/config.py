@@ -261,6 +261,29 @@ class TrainConfig:
         500, "Steps between sample texts; 0: none.", may_change=True
     )
     sample_prompt: str = _field("", "Of the samples.", may_change=True)
+    metrics_every: int = _field(
+        0,
+        "Steps between answers to held-out prompts that are scored, the last "
+        "step too; 0: none.",
+        may_change=True,
+    )
+    metrics_examples: int = _field(
+        200, "Held-out prompts that are answered.", may_change=True
+    )
+    metrics_tokens: int = _field(
+        64, "The most tokens of an answer that is scored.", may_change=True
+    )
+    metrics: str = _field(
+        "",
+        "bleu, chrf, rouge1, rouge2, rougeL, rougeLsum, exact_match, f1, "
+        "accuracy, distinct1, distinct2 or repetition4; several, separated by "
+        "commas. Empty: those of the template's task.",
+        may_change=True,
+    )
+    keep_best_by: str = _field(
+        "val_loss",
+        "What the weights of --keep_best are best by: val_loss, or a metric.",
+    )
     deterministic: bool = _field(
         False, "Refuse operations whose result varies.", may_change=True
     )

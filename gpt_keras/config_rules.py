@@ -2,6 +2,22 @@
 
 import dataclasses
 
+# What `gpt_keras.evaluation.text_metrics` scores texts by.
+METRICS = (
+    "bleu",
+    "chrf",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "rougeLsum",
+    "exact_match",
+    "f1",
+    "accuracy",
+    "distinct1",
+    "distinct2",
+    "repetition4",
+)
+VALIDATION_LOSS = "val_loss"
 # The choices of the fields that name one.
 _CHOICES = {
     "batching": ("packed", "length_buckets", "best_fit"),
@@ -15,6 +31,8 @@ _POSITIVE = (
     "num_buckets",
     "log_every",
     "keep_checkpoints",
+    "metrics_examples",
+    "metrics_tokens",
     "microbatches",
 )
 _NOT_NEGATIVE = (
@@ -32,6 +50,7 @@ _NOT_NEGATIVE = (
     "validation_batches",
     "checkpoint_every",
     "sample_every",
+    "metrics_every",
     "max_skipped",
     "steps_per_execution",
     "peak_teraflops",
@@ -60,6 +79,7 @@ def check_config(config) -> None:
     _check_adapters(config)
     _check_one_corpus(config)
     _check_pairs(config)
+    _check_metrics(config)
 
 
 def _check(holds: bool, name: str, rule: str, config):
@@ -91,6 +111,42 @@ def _check_pairs(config):
             "Give one of `validation_pairs` and `validation_files`. Received: "
             f"validation_pairs={config.validation_pairs}, "
             f"validation_files={config.validation_files!r}"
+        )
+
+
+def _check_metrics(config):
+    names = config.metrics.split(",") if config.metrics else []
+    if len(set(names)) < len(names) or not set(names) <= set(METRICS):
+        raise ValueError(
+            f"`metrics` must be of {', '.join(METRICS)}, each once and "
+            f"separated by commas. Received: metrics={config.metrics!r}"
+        )
+    if config.metrics_every and not (
+        config.pairs or (config.tfds and config.template)
+    ):
+        raise ValueError(
+            "`metrics_every` needs prompts with references: give `pairs`, or "
+            "`tfds` with `template`. Received: metrics_every="
+            f"{config.metrics_every}"
+        )
+    chosen = config.keep_best_by
+    if chosen == VALIDATION_LOSS:
+        return
+    if chosen not in METRICS or chosen.startswith("repetition"):
+        raise ValueError(
+            f"`keep_best_by` must be {VALIDATION_LOSS} or a metric that is "
+            f"best when it is highest. Received: keep_best_by={chosen!r}"
+        )
+    if not (config.metrics_every and config.keep_best):
+        raise ValueError(
+            "`keep_best_by` needs `metrics_every` and `keep_best`. Received: "
+            f"keep_best_by={chosen!r}, metrics_every={config.metrics_every}, "
+            f"keep_best={config.keep_best}"
+        )
+    if names and chosen not in names:
+        raise ValueError(
+            "`keep_best_by` must be one of `metrics`. Received: "
+            f"keep_best_by={chosen!r}, metrics={config.metrics!r}"
         )
 
 

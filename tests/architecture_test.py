@@ -44,6 +44,7 @@ MODEL = """
     training.run_log training.adapter_file training.model_flops
     training.device_facts training.execution training.stepwise
     training.stop_signals training.telemetry training.callbacks
+    training.generation_metrics
     training.profiling training.curves training.run_start training.trainer
     planning.architecture planning.arithmetic planning.devices
     planning.activations planning.runtime planning.memory planning.timing
@@ -60,12 +61,19 @@ MODEL = """
     generation.columns generation.decoding_state generation.text_pieces
     generation.drawn_seeds generation.token_details generation.windows
     generation.decoding generation.text_completion generation.text_generator
-    generation.scoring evaluation.detokenizers evaluation.passages
+    generation.id_prompts generation.scoring evaluation.detokenizers
+    evaluation.passages
     evaluation.length_batches evaluation.token_scorer evaluation.task
     evaluation.perplexity evaluation.last_word evaluation.json_lines
     evaluation.multiple_choice evaluation.identity evaluation.partial_results
     evaluation.evaluator evaluation.continuations evaluation.span_search
     evaluation.memorisation evaluation.suites evaluation.report
+    evaluation.score evaluation.bootstrap evaluation.text_units
+    evaluation.translation_scores evaluation.summary_scores
+    evaluation.answer_scores evaluation.diversity_scores
+    evaluation.text_metrics evaluation.trivial_baselines
+    evaluation.generation_suites evaluation.generation_task
+    evaluation.generation_report evaluation.examples_page
     serving.version_folder serving.checksums serving.training_facts
     serving.signature_table serving.model_card_text serving.model_card
     serving.warm_up serving.fingerprint serving.keyed_checksum
@@ -94,12 +102,13 @@ CLI = """
     cli.quiet_start cli.help_text cli.program cli.main
     cli.model_source cli.convert cli.sampling cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
-    cli.batching cli.train cli.generate cli.export cli.detection
+    cli.batching cli.generation_examples cli.generation_metrics cli.train
+    cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export
     cli.measure_parity
     cli.run_comparison cli.measure_kills cli.measure_hosts cli.inspection
-    cli.evaluation_task cli.memorisation cli.evaluate
-    cli.transformers_program
+    cli.evaluation_task cli.memorisation
+    cli.generation_evaluation cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
     cli.measure_store cli.resize cli.synthetic_batches cli.plan
     cli.measure_plan cli.serve cli.client_flags cli.query_rows cli.query

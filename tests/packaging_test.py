@@ -13,6 +13,7 @@ import tomllib
 import keras
 import numpy as np
 import pytest
+import sacrebleu
 import yaml
 from packaging.requirements import Requirement
 
@@ -113,7 +114,8 @@ def _built_layer():
     return layer
 
 
-# Private names of Keras that the project uses or overrides, and what has them.
+# Private names of Keras and sacreBLEU that the project uses or overrides, and
+# what has them.
 PRIVATE_NAMES = {
     "_loss_tracker": _compiled_model,
     "_all_reduce_sum_gradients": keras.optimizers.SGD,
@@ -122,6 +124,8 @@ PRIVATE_NAMES = {
     "_get_variable_index": keras.optimizers.SGD,
     "_flatten_layers": keras.layers.Layer,
     "_kernel": _built_layer,
+    "_extract_corpus_statistics": sacrebleu.CHRF,
+    "_compute_score_from_stats": sacrebleu.CHRF,
 }
 # Public in spite of their names: methods of named tuples, and `os._exit`.
 PUBLIC_NAMES = {"_asdict", "_exit", "_fields", "_make", "_replace"}

@@ -8,6 +8,7 @@ from gpt_keras.data.sources import TensorFlowDataset
 from gpt_keras.data.sources import TextFiles
 from gpt_keras.data.text_decoding import decode_text
 from gpt_keras.evaluation.detokenizers import DETOKENIZERS
+from gpt_keras.evaluation.generation_suites import GENERATION_SUITES
 from gpt_keras.evaluation.json_lines import json_lines
 from gpt_keras.evaluation.last_word import last_word_task
 from gpt_keras.evaluation.multiple_choice import multiple_choice_task
@@ -23,8 +24,9 @@ def define_flags(values) -> None:
     flags.DEFINE_enum(
         "suite",
         "text",
-        list(SUITES),
-        "Benchmark, which sets the protocol; `text`: any running text.",
+        [*SUITES, *GENERATION_SUITES],
+        "Benchmark, which sets the protocol; `text`: any running text. What "
+        "is written for --pairs: translate, answer, summarise, write, pair.",
         flag_values=values,
     )
     _define_source(values)

@@ -222,7 +222,7 @@ def define_model_dir(values) -> None:
     flags.DEFINE_boolean(
         "best",
         False,
-        "The weights of the lowest validation loss, not the last ones.",
+        "The weights that were the best in validation, not the last ones.",
         flag_values=values,
     )
 

@@ -21,6 +21,7 @@ from gpt_keras.cli import model_source
 from gpt_keras.cli import program
 from gpt_keras.cli.batching import make_batches
 from gpt_keras.cli.batching import validation_batches
+from gpt_keras.cli.generation_metrics import make_measure
 from gpt_keras.cli.training_data import TrainingData
 from gpt_keras.cli.training_data import claim_data
 from gpt_keras.cli.training_data import read_data
@@ -110,6 +111,8 @@ def _train(
     if hosts.is_chief:
         print(*data.lines, *batches.lines, sep="\n")
 
+    measure = hosts.on_chief(lambda: make_measure(config, tokenizer))
+
     def begin_folder():
         check_free(folder, config, tokenizer.vocab_size)
         claim_data(data, folder)
@@ -129,6 +132,7 @@ def _train(
         validation_batches=batches.validation,
         # A prompt of plain text isn't what a model of pairs was trained on.
         sample=None if data.loss else _sampler(config, tokenizer),
+        measure=measure,
         bytes_per_token=bytes_per_token(
             splits.get("validation", splits["train"]),
             tokenizer,

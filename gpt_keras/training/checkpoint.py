@@ -111,8 +111,8 @@ class TrainingCheckpoint:
 
         Args:
             step: The optimizer's.
-            loss: Validation loss of these weights. With averages, that is
-                theirs, and they are written.
+            loss: Validation loss of these weights, or a score with its sign
+                turned. With averages, that is theirs, and they are written.
 
         Returns:
             Whether it is the lowest.

@@ -8,6 +8,7 @@ matplotlib.use("Agg")  # no screen on a server
 
 from matplotlib import pyplot  # noqa: E402
 
+from gpt_keras.config_rules import METRICS  # noqa: E402
 from gpt_keras.training.run_log import read_metrics  # noqa: E402
 
 # Drawn below the losses where the log has them: label and scale of the axis.
@@ -21,8 +22,9 @@ def draw_curves(model_dir, unigram_entropy: float | None = None):
     """Draws the losses over the steps, and what went with them.
 
     Training and validation loss; bits per byte of the validation text on the
-    right; a mark at each step that was left out; gradient norm and learning
-    rate in small panels. What the log doesn't have isn't drawn.
+    right; a mark at each step that was left out; gradient norm, learning
+    rate and scores of what the model writes in small panels. What the log
+    doesn't have isn't drawn.
 
     Args:
         model_dir: The folder with `metrics.jsonl`.
@@ -34,17 +36,21 @@ def draw_curves(model_dir, unigram_entropy: float | None = None):
     """
     lines = read_metrics(model_dir)
     names = [name for name in _SMALL_PANELS if _points(lines, name)]
-    figure, (axes, *panels) = _stacked(len(names))
+    metrics = [name for name in METRICS if _points(lines, name)]
+    figure, (axes, *panels) = _stacked(len(names) + bool(metrics))
     _draw_losses(axes, lines, unigram_entropy)
+    if metrics:
+        *panels, last = panels
+        _draw_metrics(last, lines, metrics)
     for panel, name in zip(panels, names, strict=True):
         label, scale = _SMALL_PANELS[name]
         panel.plot(*zip(*_points(lines, name), strict=True), linewidth=1)
         panel.set_ylabel(label)
         panel.set_yscale(scale)
-    for panel in (axes, *panels):
+    for panel in figure.axes:
         panel.grid(alpha=0.3)
     figure.align_ylabels()
-    (axes, *panels)[-1].set_xlabel("step")
+    figure.axes[-1].set_xlabel("step")
     path = pathlib.Path(model_dir) / "curves.png"
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
@@ -85,6 +91,14 @@ def _draw_losses(axes, lines, unigram_entropy):
     axes.set_ylabel("loss (nats per token)")
     if axes.lines:
         axes.legend()
+
+
+def _draw_metrics(axes, lines, names):
+    for name in names:
+        points = _points(lines, name)
+        axes.plot(*zip(*points, strict=True), ".-", label=name, linewidth=1)
+    axes.set_ylabel("scores\n(0 to 100)")
+    axes.legend(fontsize="small", ncols=3)
 
 
 def _mark_skipped(axes, lines):

@@ -2,9 +2,10 @@
 
 The folder holds `config.json` (the model's arguments and the settings of the
 run), `tokenizer.json`, `tokens/`, `checkpoints/`, `metrics.jsonl`, `logs/` for
-TensorBoard, and at the end `curves.png`. A run of adapters has the weights that
-it began with in `checkpoints/base/`, once: a reference to another folder would
-break when that one is trained further, moved or deleted.
+TensorBoard, `examples.html` where texts are scored, and at the end
+`curves.png`. A run of adapters has the weights that it began with in
+`checkpoints/base/`, once: a reference to another folder would break when that
+one is trained further, moved or deleted.
 """
 
 import dataclasses

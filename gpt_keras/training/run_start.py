@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from gpt_keras.config_rules import VALIDATION_LOSS
 from gpt_keras.layers.lora import enable_lora
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
@@ -60,8 +61,9 @@ def begin_run(
         model_folder.claim(folder, config, vocab_size, end_of_text_id)
         if config.lora_rank:
             model_folder.keep_base(model, folder)
-        losses = logged(folder, "val_loss", step).values()
-        checkpoint.recall_losses(loss for loss in losses if loss is not None)
+        found = logged(folder, config.keep_best_by, step).values()
+        sign = 1 if config.keep_best_by == VALIDATION_LOSS else -1
+        checkpoint.recall_losses(sign * x for x in found if x is not None)
 
     hosts.on_chief(lambda: model_folder.check_free(folder, config, vocab_size))
     with strategy.scope():

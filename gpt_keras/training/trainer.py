@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt_keras.config import TrainConfig
+from gpt_keras.config_rules import VALIDATION_LOSS
 from gpt_keras.files import write_atomically
 from gpt_keras.model import GPTModel
 from gpt_keras.training import model_folder
@@ -26,6 +27,9 @@ from gpt_keras.training.checkpoint import latest_step
 from gpt_keras.training.device_facts import peak_flops
 from gpt_keras.training.execution import Execution
 from gpt_keras.training.execution import python_clock
+from gpt_keras.training.generation_metrics import SCORED
+from gpt_keras.training.generation_metrics import GenerationMetrics
+from gpt_keras.training.generation_metrics import Measure
 from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.model_flops import training_flops_per_token
 from gpt_keras.training.profiling import Profile
@@ -48,6 +52,7 @@ def train(
     training_batches: Callable[[int, int], tf.data.Dataset],
     validation_batches: tf.data.Dataset | None = None,
     sample: Callable[[keras.Model], str] | None = None,
+    measure: Measure | None = None,
     bytes_per_token: float | None = None,
     tokens_per_batch: float | None = None,
     load_weights: Callable[[str, GPTModel], None] = model_folder.load_weights,
@@ -75,6 +80,8 @@ def train(
             `Hosts.spread` too.
         sample: Takes the model and writes a text, or None. The chief alone
             calls it.
+        measure: Scores what the model writes, for `config.metrics_every`. The
+            chief alone calls it, and needs it.
         bytes_per_token: UTF-8 bytes of the text per token, for the bits per
             byte of the log; None leaves them out.
         tokens_per_batch: How many there are on average, for the speed in the
@@ -91,7 +98,8 @@ def train(
     Raises:
         ValueError: The folder holds another run, the batch can't be spread
             evenly over the replicas and microbatches, or
-            `config.document_mask` finds no `end_of_text_id`.
+            `config.document_mask` finds no `end_of_text_id`, or
+            `config.metrics_every` no `measure`.
         SkippedTooOften: Too many steps had to be left out.
         OSError: The folder can't be written.
         HostLost: Another host of the run has ended, or can't be reached.
@@ -102,6 +110,7 @@ def train(
     profiled = parse_range(config.profile)
     folder = pathlib.Path(model_dir)
     with hosts.guarded():
+        hosts.on_chief(lambda: _check_measure(config, measure))
         model, checkpoint = begin_run(
             config,
             folder,
@@ -115,7 +124,10 @@ def train(
         has_validated = validation_batches is None or hosts.from_chief(
             first_step in logged(folder, "val_loss", first_step)
         )
-        finished = first_step >= config.steps and has_validated
+        has_measured = not _measures(config, first_step) or hosts.from_chief(
+            first_step in logged(folder, SCORED, first_step)
+        )
+        finished = first_step >= config.steps and has_validated and has_measured
         if not finished:
             log = hosts.on_chief(lambda: RunLog(folder, first_step))
             run = _Run(
@@ -130,9 +142,10 @@ def train(
                 training_batches,
                 validation_batches,
                 sample,
+                measure,
                 profiled,
             )
-            finished = run.fit(model, has_validated)
+            finished = run.fit(model, has_validated, has_measured)
         hosts.on_chief(lambda: _keep_adapters(config, model, folder))
     return model, finished
 
@@ -152,14 +165,16 @@ class _Run:
     training_batches: Callable[[int, int], tf.data.Dataset]
     validation_batches: tf.data.Dataset | None
     sample: Callable[[keras.Model], str] | None
+    measure: Measure | None
     profiled: tuple[int, int] | None
 
-    def fit(self, model, has_validated: bool) -> bool:
+    def fit(self, model, has_validated: bool, has_measured: bool) -> bool:
         """Trains to the last step or a signal; returns whether to the last.
 
         Args:
             model: As the run stands.
-            has_validated: Whether there is nothing to make up for.
+            has_validated: Whether there is no validation to make up for.
+            has_measured: Whether there are no metrics to make up for.
         """
         config, first_step = self.config, self.first_step
         with self.stop:
@@ -171,6 +186,12 @@ class _Run:
                 # Before a checkpoint is saved, which knows of the lowest loss.
                 place = [type(x) for x in callbacks].index(Saving)
                 callbacks.insert(place, validation)
+            if config.metrics_every:
+                metrics = self._metrics()
+                if first_step and not has_measured:
+                    metrics.catch_up(model, first_step)
+                place = [type(x) for x in callbacks].index(Saving)
+                callbacks.insert(place, metrics)
             if first_step < config.steps and not self.stop.received:
                 model.train_function = self._execution(model)
                 model.fit(
@@ -185,7 +206,7 @@ class _Run:
         return self.stop.received is None
 
     def _callbacks(self) -> list:
-        """Returns all in their order, `Validation` excepted."""
+        """Returns all in their order, `Validation` and metrics excepted."""
         config, log = self.config, self.log
         explain = functools.partial(
             _explain, self.hosts, self.folder, self.training_batches
@@ -223,14 +244,33 @@ class _Run:
             )
         return callbacks
 
+    def _metrics(self) -> GenerationMetrics:
+        config, name = self.config, self.config.keep_best_by
+
+        def save_best(step, figures):
+            return self.checkpoint.save_best(step, -figures[name])
+
+        return GenerationMetrics(
+            self.log,
+            self.folder,
+            config.metrics_every,
+            config.steps,
+            self.measure,
+            None if name == VALIDATION_LOSS else save_best,
+            self.stop,
+            self.hosts,
+        )
+
     def _validation(self) -> Validation:
+        config = self.config
+        keeps = config.keep_best and config.keep_best_by == VALIDATION_LOSS
         return Validation(
             self.log,
-            self.config.validate_every,
+            config.validate_every,
             self.validation_batches,
-            self.config.steps,
+            config.steps,
             self.workload,
-            self.checkpoint.save_best if self.config.keep_best else None,
+            self.checkpoint.save_best if keeps else None,
             self.stop,
         )
 
@@ -246,12 +286,27 @@ class _Run:
                 config.validate_every,
                 config.checkpoint_every,
                 config.sample_every,
+                config.metrics_every,
             ),
             at=self.profiled or (),
             # Beyond the window nobody could tell which of them were left out.
             most=min(most, config.spike_window),
             clock=python_clock if config.deterministic else tf.timestamp,
             hosts=self.hosts,
+        )
+
+
+def _measures(config, step: int) -> bool:
+    """Says whether what the model writes is scored at a step."""
+    every = config.metrics_every
+    return bool(every and step and (step % every == 0 or step == config.steps))
+
+
+def _check_measure(config, measure) -> None:
+    if config.metrics_every and measure is None:
+        raise ValueError(
+            "`metrics_every` needs `measure`. Received: metrics_every="
+            f"{config.metrics_every}, measure=None"
         )
 
 
