@@ -5,11 +5,11 @@ import importlib.metadata
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tomllib
 
 import keras
+import limited_process
 import pytest
 from packaging.requirements import Requirement
 
@@ -149,7 +149,7 @@ def test_keras_has_the_private_name(name):
 
 @pytest.mark.parametrize("value", ["1", "True"])
 def test_legacy_keras_is_refused(value):
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, "-c", "import gpt_keras"],
         cwd=ROOT,
         env=os.environ | {"TF_USE_LEGACY_KERAS": value},
@@ -170,4 +170,4 @@ import keras
 for name in ("GPTModel", "MatrixAdamW", "Muon"):
     assert keras.saving.get_registered_object(f"gpt_keras>{name}"), name
 """
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    limited_process.run([sys.executable, "-c", program], cwd=ROOT, check=True)

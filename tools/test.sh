@@ -13,7 +13,7 @@ trap 'rm -rf "$scratch"' EXIT
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m pytest --numprocesses=2 --dist=loadfile \
-    --durations=25 2>&1 | tee "$scratch/pytest.txt"
+    --no-loadscope-reorder --durations=25 2>&1 | tee "$scratch/pytest.txt"
 
 echo "From text to text:"
 "$python" -m tools.train --recipe=quickstart --model_dir="$scratch/run" \

@@ -2,8 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
+
+import limited_process
 
 from gpt_keras.cli import export
 from gpt_keras.cli import program
@@ -41,7 +42,7 @@ def test_served_text_is_what_generate_writes(model_dir, tmp_path, capsys):
     _export(model_dir, tmp_path / "gpt", *flags)
     assert capsys.readouterr().out.strip() == str(tmp_path / "gpt" / "1")
     prompts = ["one", "三", ""]
-    served = subprocess.run(
+    served = limited_process.run(
         [sys.executable, "-c", CLIENT, tmp_path / "gpt" / "1"]
         + [json.dumps(prompts)],
         capture_output=True,
