@@ -31,6 +31,7 @@ TINY = (
     "--checkpoint_every=5",
     "--sample_every=0",
     "--log_every=4",
+    "--peak_teraflops=1",  # else each start measures it
 )
 
 
@@ -63,6 +64,7 @@ def _start(*arguments):
 def test_from_text_to_a_model_folder(tmp_path, text, capsys):
     folder = tmp_path / "run"
     arguments = (f"--text={text}", f"--model_dir={folder}", "--steps=40")
+    arguments += ("--peak_teraflops=0",)  # is measured
     assert _train(*arguments, "--sample_every=40", "--sample_prompt=o") == 0
     printed = capsys.readouterr().out
     assert "validation loss" in printed and "unigram entropy" in printed
