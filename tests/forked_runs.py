@@ -14,7 +14,7 @@ import traceback
 import limited_process
 
 ROOT = pathlib.Path(__file__).parents[1]
-SECONDS = 200  # of a run, on a loaded machine
+SECONDS = 300  # of a run, on a loaded machine
 
 
 def run_each(program, runs) -> list[dict]:

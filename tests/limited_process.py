@@ -53,6 +53,7 @@ def run(
             f"{command} took more than {seconds:.0f} s. Its output ended "
             f"with:\n{ends[0]}\n{ends[1]}"
         ) from error
+    kill_all(process)  # what it left behind
     result = subprocess.CompletedProcess(command, process.returncode, *written)
     if check:
         result.check_returncode()

@@ -4,11 +4,11 @@ import json
 import os
 import pickle
 import resource
-import subprocess
 import sys
 from typing import Any
 from typing import NamedTuple
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +31,8 @@ from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
+# The first test waits for all that the module asks: on a loaded machine, long.
+pytestmark = pytest.mark.timeout(1800)
 TEXT = "the cat sat on the mat. ein Häuschen; 猫坐在垫子上 don't stop"
 DEFAULTS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
 PROMPTS = ["the cat", "", "猫坐", "ein Häuschen " * 9, "\0 <|endoftext|>"]
@@ -195,20 +197,17 @@ def answers(exported, requests, tmp_path_factory):
     with open(folder / "requests", "wb") as file:
         pickle.dump(requests, file)
     paths = [exported, str(folder / "requests")]
-    processes = {
-        name: subprocess.Popen(
+    results = {}
+    for name, script in {"loaded": LOADED, "session": SESSION}.items():
+        done = limited_process.run(
             [sys.executable, "-I", "-c", script + ANSWER]
             + [*paths, str(folder / name)],
-            stderr=subprocess.PIPE,
+            seconds=600,
+            capture_output=True,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
             text=True,
         )
-        for name, script in {"loaded": LOADED, "session": SESSION}.items()
-    }
-    results = {}
-    for name, process in processes.items():
-        errors = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, errors[-3000:]
+        assert done.returncode == 0, done.stderr[-3000:]
         with open(folder / name, "rb") as file:
             results[name] = pickle.load(file)
     return results

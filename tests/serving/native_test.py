@@ -18,6 +18,8 @@ from tools.export_checks.graph import signatures_of
 from tools.export_checks.replay import failures
 from tools.export_checks.requests import Request
 
+# The first test waits for all that the module asks: on a loaded machine, long.
+pytestmark = pytest.mark.timeout(1800)
 TEXT = "the cat sat on the mat. ein Häuschen; 猫坐在垫子上 don't stop"
 SETTINGS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
 # Four rows of every input that a signature may have.
