@@ -56,13 +56,15 @@ class Rest:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         server.daemon_threads = True
         server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.01,), daemon=True
+        )
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
-            thread.join()
+            thread.join(60)
             server.server_close()
 
 
@@ -312,7 +314,7 @@ class Grpc(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             yield f"127.0.0.1:{port}"
         finally:
-            server.stop(0).wait()
+            server.stop(0).wait(60)
 
     def GetModelMetadata(self, request, context):
         self.metadata_calls += 1

@@ -5,9 +5,11 @@ import dataclasses
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
+import limited_process
 import pytest
 
 from gpt_keras.cli import chat
@@ -94,8 +96,27 @@ def project(tmp_path):
     return tmp_path
 
 
+def _commands(code):
+    """Returns the arguments of each `python -m tools.…`; else None.
+
+    None, too, where anything is left to the shell: a block that has other
+    lines, or an unquoted character that a shell may read otherwise.
+    """
+    commands = []
+    for line in code.replace("\\\n", " ").splitlines():
+        plain = re.sub(r"'[^']*'", "", line)
+        if not re.fullmatch(r"python -m tools\.\w+( [\w\s=.,:/+-]*)?", plain):
+            return None
+        commands.append(shlex.split(line)[2:])
+    return commands or None
+
+
 class Runner:
-    """Runs the blocks of a page as they would be pasted into a shell."""
+    """Runs the blocks of a page as they would be pasted into a shell.
+
+    Programs of the project run in a process of their own, forked from one that
+    has imported what all of them import; other commands are left to bash.
+    """
 
     def __init__(self, project):
         self.project = project
@@ -106,6 +127,7 @@ class Runner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
+            start_new_session=True,
         )
 
     def __enter__(self):
@@ -113,22 +135,75 @@ class Runner:
 
     def __exit__(self, *_):
         self.server.stdin.close()
-        self.server.wait()
-        self.server.stdout.close()
+        try:
+            self.server.wait(60)
+        finally:
+            limited_process.kill_all(self.server)
+            self.server.stdout.close()
 
     def run(self, block):
         """Returns the exit status and what was written."""
-        if block.language == "bash":
+        if block.language == "python":
+            return self._python(block.code)
+        commands = _commands(block.code)
+        if commands is None:
             return run_block(block, self.project, seconds=300)
-        return self._python(block.code)
+        written = ""
+        for command in commands:
+            status, output = self._python(command)
+            written += output
+            if status:
+                break
+        return status, written
 
-    def _python(self, code):
-        self.server.stdin.write(json.dumps(code) + "\n")
+    def _python(self, block):
+        self.server.stdin.write(json.dumps(block) + "\n")
         self.server.stdin.flush()
         found = json.loads(self.server.stdout.readline())
         return found["status"], found["output"]
 
 
+@pytest.mark.parametrize(
+    "code, commands",
+    [
+        ("python -m tools.a\n", [["tools.a"]]),
+        (
+            "python -m tools.a --b=c \\\n    --d='e f*'\npython -m tools.g\n",
+            [["tools.a", "--b=c", "--d=e f*"], ["tools.g"]],
+        ),
+        ("python -m tools.a --b=*.txt\n", None),
+        ("python -m tools.a > b\n", None),
+        ("python -m tools.a --b=$C\n", None),
+        ("python -m tools.a\nls\n", None),
+        ("python a.py\n", None),
+    ],
+)
+def test_the_shell_gets_all_that_it_might_read_otherwise(code, commands):
+    assert _commands(code) == commands
+
+
+@pytest.mark.parametrize(
+    "block, status, words",
+    [
+        ("print(1)", 0, "1\n"),
+        ("raise SystemExit(3)", 3, ""),
+        ("raise ValueError('no')", 1, "ValueError: no"),
+        (["tools.nothing"], 1, "No module named"),
+        (["tools.generate", "--model_dir=none", "--prompt=a"], 1, "error: "),
+    ],
+)
+def test_a_block_that_fails_is_told(runner, block, status, words):
+    found, output = runner._python(block)
+    assert found == status and words in output
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with Runner(ROOT) as runner:
+        yield runner
+
+
+@pytest.mark.timeout(1800)  # a dozen programs one after the other
 def test_blocks_that_are_marked_run_as_pasted(project):
     count = 0
     with Runner(project) as runner:

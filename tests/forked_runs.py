@@ -4,14 +4,17 @@ A strategy sticks to its process, and a failure may spoil what comes after it.
 The processes are forked once all is imported, and before TensorFlow starts.
 """
 
+import faulthandler
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import traceback
 
+import limited_process
+
 ROOT = pathlib.Path(__file__).parents[1]
+SECONDS = 300  # of a run, on a loaded machine
 
 
 def run_each(program, runs) -> list[dict]:
@@ -22,7 +25,8 @@ def run_each(program, runs) -> list[dict]:
         runs: Dictionaries that JSON can hold.
 
     Returns:
-        What its function returned for each; `{"error": text}` where it raised.
+        What its function returned for each; `{"error": text}` where it raised
+        or took more than `SECONDS`.
     """
     paths = [str(ROOT), str(ROOT / "tests"), *sys.path]
     environment = {
@@ -30,15 +34,17 @@ def run_each(program, runs) -> list[dict]:
         "PYTHONPATH": os.pathsep.join(paths),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, program, *map(json.dumps, runs)],
         capture_output=True,
         text=True,
         env=environment,
+        seconds=30 + SECONDS * len(runs),  # those of a run come first
     )
     lines = [x for x in result.stdout.splitlines() if x.startswith("{")]
     found = [json.loads(line) for line in lines]
     assert len(found) == len(runs), result.stderr[-3000:]
+    print(result.stderr[-10_000:], file=sys.stderr)  # pytest shows a failure's
     return found
 
 
@@ -47,6 +53,8 @@ def fork_each(function) -> None:
     for argument in sys.argv[1:]:
         child = os.fork()
         if child == 0:
+            # Shows where it hangs, in TensorFlow too, and ends it.
+            faulthandler.dump_traceback_later(SECONDS, exit=True)
             try:
                 found = function(**json.loads(argument))
             except Exception as error:
@@ -54,4 +62,7 @@ def fork_each(function) -> None:
                 traceback.print_exc()
             print(json.dumps(found), flush=True)
             os._exit(0)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+        if status:
+            code = os.waitstatus_to_exitcode(status)
+            print(json.dumps({"error": f"exit status {code}"}), flush=True)

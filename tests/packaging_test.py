@@ -6,11 +6,11 @@ import importlib.metadata
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tomllib
 
 import keras
+import limited_process
 import numpy as np
 import pytest
 import sacrebleu
@@ -177,7 +177,7 @@ def test_keras_has_the_private_name(name):
 
 @pytest.mark.parametrize("value", ["1", "True"])
 def test_legacy_keras_is_refused(value):
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, "-c", "import gpt_keras"],
         cwd=ROOT,
         env=os.environ | {"TF_USE_LEGACY_KERAS": value},
@@ -210,7 +210,7 @@ assert type(model.optimizer).__name__ == "Muon"
 logits = model(np.zeros((1, 4), np.int32))
 np.save({str(tmp_path / "logits.npy")!r}, logits)
 """
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    limited_process.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     np.testing.assert_allclose(
         np.load(tmp_path / "logits.npy"), model(x), rtol=1e-5, atol=1e-6
     )

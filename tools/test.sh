@@ -21,7 +21,7 @@ fi
 "$python" -m ruff format --check .
 "$python" -m mypy
 "$python" -m pytest --numprocesses=2 --dist=loadfile \
-    --durations=25 2>&1 | tee "$scratch/pytest.txt"
+    --no-loadscope-reorder --durations=25 2>&1 | tee "$scratch/pytest.txt"
 
 echo "From text to text:"
 "$python" -m tools.train --recipe=quickstart --model_dir="$scratch/run" \

@@ -95,7 +95,7 @@ def test_a_run_of_documents_goes_on_where_it_was(tmp_path):
             --max_length=32 --batch_size=2 --tokenizer=character --rate=0.1
             --sample_every=0 --warmup_steps=2 --schedule=constant --log_every=1
             --split_by=document --batching=length_buckets --num_buckets=3
-            --document_mask --microbatches=2""".split(),
+            --document_mask --microbatches=2 --peak_teraflops=1""".split(),
         ]
         assert train.main(program.parse(train.define_flags, *arguments)) == 0
         return [x.get("loss") for x in read_metrics(tmp_path / name)]

@@ -27,6 +27,7 @@ def model_dir(tmp_path_factory):
         "--warmup_steps=5",
         "--learning_rate=0.01",
         "--sample_every=0",
+        "--peak_teraflops=1",
     ]
     train.main(program.parse(train.define_flags, *arguments))
     return folder / "run"

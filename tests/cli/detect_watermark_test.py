@@ -3,9 +3,9 @@
 import io
 import pathlib
 import re
-import subprocess
 import sys
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -126,6 +126,8 @@ def test_the_tool_runs_the_program(tokenizer, tmp_path):
     command = [sys.executable, "-m", "tools.detect_watermark"]
     command += [f"--tokenizer={folder}", f"--file={tmp_path}/text"]
     command.append("--key=42")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = limited_process.run(
+        command, cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(": watermarked\n")

@@ -5,9 +5,9 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 
+import limited_process
 import pytest
 
 from gpt_keras.cli import evaluate
@@ -180,7 +180,7 @@ def test_a_killed_evaluation_ends_with_the_same_figures(
     }
     program_of = {"killed": ["-c", KILLED], "again": ["-m", "tools.evaluate"]}
     done = {
-        name: subprocess.run(
+        name: limited_process.run(
             [sys.executable, *start, *arguments],
             cwd=ROOT,
             env=environment,

@@ -2,8 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
+
+import limited_process
 
 from gpt_keras import progress
 from gpt_keras.cli import export
@@ -55,7 +56,7 @@ def test_served_text_is_what_generate_writes(
         ("Exporting: 3 of 4 parts", "writing"),
     ]
     prompts = ["one", "三", ""]
-    served = subprocess.run(
+    served = limited_process.run(
         [sys.executable, "-c", CLIENT, tmp_path / "gpt" / "1"]
         + [json.dumps(prompts)],
         capture_output=True,

@@ -3,10 +3,10 @@
 import importlib.machinery
 import json
 import pathlib
-import subprocess
 import sys
 import sysconfig
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -149,7 +149,7 @@ def test_pythons_own_inspect_is_found(folder):
 
 
 def test_the_program_is_found_by_its_name(tmp_path):
-    result = subprocess.run(
+    result = limited_process.run(
         [
             sys.executable,
             "-m",

@@ -28,6 +28,7 @@ def _train_on(model_dir, output, *arguments):
         f"--model_dir={output}",
         "--steps=1",
         "--warmup_steps=0",
+        "--peak_teraflops=1",
         *arguments,
     )
     train.main(program.parse(train.define_flags, *flags))

@@ -1,6 +1,7 @@
 """Tests of the program that serves, in a process of its own."""
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import limited_process
 import pytest
 from serving_testing import ask
 from serving_testing import predict
@@ -28,23 +30,18 @@ def _free_port():
 @pytest.fixture
 def start(tmp_path):
     """Returns a function that starts the program."""
-    processes = []
+    with contextlib.ExitStack() as stack:
 
-    def start_one(*arguments):
-        processes.append(
-            subprocess.Popen(
+        def start_one(*arguments):
+            process = limited_process.started(
                 [sys.executable, "-c", RUN, *arguments],
                 stdout=subprocess.PIPE,
                 text=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
-        )
-        return processes[-1]
+            return stack.enter_context(process)
 
-    yield start_one
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield start_one
 
 
 def test_it_serves_until_sigterm_and_answers_what_runs(tmp_path, start):
@@ -66,14 +63,14 @@ def test_it_serves_until_sigterm_and_answers_what_runs(tmp_path, start):
     spin = {"signature_name": "spin", "instances": [400_000]}
     with (
         concurrent.futures.ThreadPoolExecutor(1) as pool,
-        socket.create_connection(("127.0.0.1", port)) as idle,
+        socket.create_connection(("127.0.0.1", port), 60) as idle,
     ):
         idle.sendall(b"POST /v1/models/toy")  # and no more
         running = pool.submit(predict, server, spin)
         assert not concurrent.futures.wait([running], 0.2).done
         process.send_signal(signal.SIGTERM)
         assert idle.recv(1) == b""
-        assert running.result() == (200, {"predictions": [400_000]})
+        assert running.result(60) == (200, {"predictions": [400_000]})
     assert process.wait(timeout=30) == 0
     with pytest.raises(ConnectionError):
         ask(server, "GET", "/v1/models/toy")

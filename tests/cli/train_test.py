@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import limited_process
 import pytest
 
 from gpt_keras.cli import program
@@ -30,6 +31,7 @@ TINY = (
     "--checkpoint_every=5",
     "--sample_every=0",
     "--log_every=4",
+    "--peak_teraflops=1",  # else each start measures it
 )
 
 
@@ -47,9 +49,9 @@ def _train(*arguments):
 
 
 def _start(*arguments):
-    """Starts the program in a process of its own."""
+    """Runs the program in a process of its own, for as long as a context."""
     path = os.pathsep.join([str(ROOT), *sys.path])
-    return subprocess.Popen(
+    return limited_process.started(
         [sys.executable, "-m", "tools.train", *TINY, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
@@ -62,6 +64,7 @@ def _start(*arguments):
 def test_from_text_to_a_model_folder(tmp_path, text, capsys):
     folder = tmp_path / "run"
     arguments = (f"--text={text}", f"--model_dir={folder}", "--steps=40")
+    arguments += ("--peak_teraflops=0",)  # is measured
     assert _train(*arguments, "--sample_every=40", "--sample_prompt=o") == 0
     printed = capsys.readouterr().out
     assert "validation loss" in printed and "unigram entropy" in printed
@@ -97,12 +100,12 @@ def test_ctrl_c_saves_and_two_devices_are_used(tmp_path, text):
         "--sample_every=1",
         "--log_every=1",
     )
-    process = _start(*arguments)
-    while len(read_metrics(folder)) < 2:
-        assert process.poll() is None, process.stdout.read()[-3000:]
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    with _start(*arguments) as process:
+        while len(read_metrics(folder)) < 2:
+            assert process.poll() is None, process.stdout.read()[-3000:]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output[-3000:]
     assert "Stopped by SIGINT and saved at step" in output
     assert "step 1: sample" in output
@@ -190,8 +193,9 @@ def test_a_flipped_byte_in_the_tokens_is_named(tmp_path, text):
 
 
 def test_errors_are_one_line(tmp_path):
-    process = _start("--text=nowhere.txt", f"--model_dir={tmp_path}/run")
-    output, _ = process.communicate(timeout=120)
+    arguments = ("--text=nowhere.txt", f"--model_dir={tmp_path}/run")
+    with _start(*arguments) as process:
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     (line,) = output.strip().splitlines()
     assert line.startswith("error: ") and "nowhere.txt" in line

@@ -38,6 +38,7 @@ def test_trains_on_a_mixture_and_tells_each_loss(folder, tmp_path, capsys):
         "--steps=4",
         "--warmup_steps=2",
         "--sample_every=0",
+        "--peak_teraflops=1",
     ]
     assert train.main(program.parse(train.define_flags, *arguments)) == 0
     printed = capsys.readouterr().out

@@ -1,8 +1,8 @@
 """Batches have one order, from any step on, and validation misses nothing."""
 
-import subprocess
 import sys
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -174,7 +174,7 @@ print("equal")
 
 def test_two_replicas_share_each_batch():
     """In a process of its own: logical devices are set before any other use."""
-    done = subprocess.run(
+    done = limited_process.run(
         [sys.executable, "-c", _TWO_REPLICAS],
         capture_output=True,
         text=True,

@@ -48,11 +48,13 @@ def test_few_files_are_open_whoever_reads(shards, tmp_path):
                 wrong.append(place)
             most = max(most, open_files())
 
-    threads = [threading.Thread(target=read, args=[n]) for n in range(4)]
+    threads = [
+        threading.Thread(target=read, args=[n], daemon=True) for n in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert not wrong
     assert 0 < most <= 3
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import limited_process
 import pytest
 
 from gpt_keras.data.splitting import SplitText
@@ -36,7 +37,7 @@ def corpus(tmp_path_factory):
 
 def start(*arguments):
     paths = os.pathsep.join(sys.path)
-    return subprocess.Popen(
+    return limited_process.started(
         [sys.executable, PROGRAM, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": paths},
         stdout=subprocess.PIPE,
@@ -46,8 +47,8 @@ def start(*arguments):
 
 
 def run(*arguments):
-    process = start(*arguments)
-    output, errors = process.communicate()
+    with start(*arguments) as process:
+        output, errors = process.communicate()
     assert process.returncode == 0, errors[-3000:]
     return output
 
@@ -74,12 +75,12 @@ def test_killed_three_times_it_writes_the_same_bytes(corpus, whole):
     rng = random.Random(0)
     for _ in range(3):
         before = records()
-        process = start(*arguments)
-        while len(records()) <= len(before) and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(rng.uniform(0, 0.01))
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        with start(*arguments) as process:
+            while len(records()) <= len(before) and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(rng.uniform(0, 0.01))
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
         assert process.returncode == -signal.SIGKILL
     finished = records()
     assert len(finished) >= 3

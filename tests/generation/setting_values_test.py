@@ -1,9 +1,9 @@
 """Tests of `gpt_keras.generation.setting_values`."""
 
 import os
-import subprocess
 import sys
 
+import limited_process
 import numpy as np
 import pytest
 
@@ -55,7 +55,7 @@ def test_a_client_needs_neither_keras_nor_tensorflow():
         "heavy = {'keras', 'tensorflow', 'grpc', 'gpt_keras.model'}\n"
         "print(heavy & sys.modules.keys())"
     )
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, "-c", program],
         env=os.environ | {"GPT_KERAS_CLIENT_ONLY": "1"},
         capture_output=True,

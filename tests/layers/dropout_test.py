@@ -115,9 +115,11 @@ def test_another_thread_holds_nothing():
     model, other = _pair(), {}
     with fixed_seeds(draw_seeds(model)):
         held = _masks(model)
-        thread = threading.Thread(target=lambda: other.update(x=_masks(model)))
+        thread = threading.Thread(
+            target=lambda: other.update(x=_masks(model)), daemon=True
+        )
         thread.start()
-        thread.join()
+        thread.join(60)
         np.testing.assert_array_equal(_masks(model), held)
     assert (other["x"][0] != held[0]).any()
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import subprocess
 
+import limited_process
 import pytest
 
 from gpt_keras.serving.checksums import CHECKSUMS_FILE
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 def sha256sum(folder):
-    return subprocess.run(
+    return limited_process.run(
         ["sha256sum", "--strict", "-c", CHECKSUMS_FILE],
         cwd=folder,
         capture_output=True,

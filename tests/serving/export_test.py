@@ -4,11 +4,11 @@ import json
 import os
 import pickle
 import resource
-import subprocess
 import sys
 from typing import Any
 from typing import NamedTuple
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +31,8 @@ from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
+# The first test waits for all that the module asks: on a loaded machine, long.
+pytestmark = pytest.mark.timeout(1800)
 TEXT = "the cat sat on the mat. ein Häuschen; 猫坐在垫子上 don't stop"
 DEFAULTS = dict(max_new_tokens=12, temperature=1.3, top_k=200, seed=4)
 PROMPTS = ["the cat", "", "猫坐", "ein Häuschen " * 9, "\0 <|endoftext|>"]
@@ -93,7 +95,7 @@ def make_model(tokenizer, **switches):
         2,
         32,
         32,
-        num_layers=2,
+        num_layers=1,
         initializer_stddev=0.4,
         position="learned",
         **switches,
@@ -147,9 +149,13 @@ def exported(model, tokenizer, signatures, tmp_path_factory):
 
 
 def requests_for(signatures, functions):
-    """Every signature with a few rows, and what one would ask it."""
+    """Every signature with a few rows and none, and what one would ask it."""
     inputs = {name: signature.inputs for name, signature in signatures.items()}
     requests = [tuple(one) for one in make_warm_up(inputs, [1, 4])]
+    requests += [
+        (name, {key: column[:0] for key, column in columns.items()})
+        for name, columns in dict(requests).items()
+    ]
     for _, columns in requests:
         if "seed" in columns:  # none is drawn
             columns["seed"] = np.arange(len(columns["seed"]))
@@ -191,20 +197,17 @@ def answers(exported, requests, tmp_path_factory):
     with open(folder / "requests", "wb") as file:
         pickle.dump(requests, file)
     paths = [exported, str(folder / "requests")]
-    processes = {
-        name: subprocess.Popen(
+    results = {}
+    for name, script in {"loaded": LOADED, "session": SESSION}.items():
+        done = limited_process.run(
             [sys.executable, "-I", "-c", script + ANSWER]
             + [*paths, str(folder / name)],
-            stderr=subprocess.PIPE,
+            seconds=600,
+            capture_output=True,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
             text=True,
         )
-        for name, script in {"loaded": LOADED, "session": SESSION}.items()
-    }
-    results = {}
-    for name, process in processes.items():
-        errors = process.communicate(timeout=300)[1]
-        assert process.returncode == 0, errors[-3000:]
+        assert done.returncode == 0, done.stderr[-3000:]
         with open(folder / name, "rb") as file:
             results[name] = pickle.load(file)
     return results
@@ -437,14 +440,18 @@ def test_bad_arguments_are_refused_before_anything_is_written(
         export_saved_model(
             GPTModel(29, 16, 2, 32, 32, num_layers=1), characters, directory
         )
+    # Where an error comes late, few signatures have been traced.
+    few = {"signatures": ()}
     with pytest.raises(ValueError, match="max_new_tokens=2000"):
-        export_saved_model(model, tokenizer, directory, max_new_tokens=2000)
+        export_saved_model(
+            model, tokenizer, directory, max_new_tokens=2000, **few
+        )
     with pytest.raises(ValueError, match="float16"):
-        export_saved_model(model, tokenizer, directory, dtype="float16")
+        export_saved_model(model, tokenizer, directory, dtype="float16", **few)
     with pytest.raises(ValueError, match="int4"):
-        export_saved_model(model, tokenizer, directory, quantize="int4")
+        export_saved_model(model, tokenizer, directory, quantize="int4", **few)
     with pytest.raises(ValueError, match="at least one token"):
         export_saved_model(
-            model, tokenizer, directory, quantize="int8", loss_texts=[""]
+            model, tokenizer, directory, quantize="int8", loss_texts=[""], **few
         )
     assert not directory.exists()

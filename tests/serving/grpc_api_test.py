@@ -243,7 +243,7 @@ def test_a_client_that_never_sends_its_request_is_given_up(client):
     never = threading.Event()
 
     def nothing():
-        never.wait()
+        never.wait(60)
         yield b""
 
     future = call.future(nothing())

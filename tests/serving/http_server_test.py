@@ -230,7 +230,7 @@ def test_stopping_answers_what_runs_and_ends_what_is_idle(echo):
     with connect(server) as idle, connect(server) as busy:
         busy.sendall(b"GET /wait HTTP/1.1" + END)
         time.sleep(0.1)
-        stopping = threading.Thread(target=server.stop, args=(5,))
+        stopping = threading.Thread(target=server.stop, args=(5,), daemon=True)
         stopping.start()
         assert read_all(idle) == b""
         with pytest.raises(ConnectionError):

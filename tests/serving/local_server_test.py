@@ -230,7 +230,7 @@ def test_too_many_requests_are_told_to_come_back(versions, folder):
             status, answer = predict(server, MIX)
             assert status == 503 and answer["error"]
             assert ask(server, "GET", "/v1/models/toy")[0] == 200
-            assert running.result()[0] == 504
+            assert running.result(60)[0] == 504
         _wait_until(lambda: not server._admission.in_flight)
         statuses = [predict(server, MIX)[0] for _ in range(5)]
         assert set(statuses) == {200, 429}
@@ -248,7 +248,7 @@ def test_closing_answers_what_runs_and_interrupts_what_does_not_end(
         running = pool.submit(predict, server, steps)
         _wait_until(lambda: server._admission.in_flight)
         server.close()
-        assert running.result() == (200, {"predictions": [60_000]})
+        assert running.result(60) == (200, {"predictions": [60_000]})
     with pytest.raises(ConnectionError):
         ask(server, "GET", "/v1/models/toy")
     server.close()  # a second time is nothing
@@ -260,7 +260,7 @@ def test_closing_answers_what_runs_and_interrupts_what_does_not_end(
         server.close()
         assert time.monotonic() - start < 10
         with pytest.raises(OSError):
-            running.result()
+            running.result(60)
 
 
 def test_a_port_that_is_taken_is_told(versions, folder):

@@ -177,11 +177,13 @@ def test_rest_serves_threads_over_connections_that_are_kept(rest):
             outputs = connection.predict("echo", {"n": [value]})
             found.append(outputs["n"].tolist() == [value])
 
-    threads = [threading.Thread(target=ask, args=(x,)) for x in range(8)]
+    threads = [
+        threading.Thread(target=ask, args=(x,), daemon=True) for x in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert found == [True] * 40
     connection.close()
 
@@ -202,12 +204,12 @@ def test_a_server_that_comes_later_is_found(kind):
     connection = _connection(server, Retries(20, 0.1, 0.1))
     answers = []
     thread = threading.Thread(
-        target=lambda: answers.append(connection.metadata())
+        target=lambda: answers.append(connection.metadata()), daemon=True
     )
     thread.start()
     time.sleep(0.1)
     with kind().serving(port):
-        thread.join()
+        thread.join(60)
     assert answers[0].version == 7
 
 

@@ -225,7 +225,7 @@ def test_no_request_is_dropped_while_versions_change(world):
             except ServingError as error:
                 failures.append(error.message)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for number in range(2, 12):
@@ -235,7 +235,7 @@ def test_no_request_is_dropped_while_versions_change(world):
         world.wait_for(number - 1, State.END)
     stop.set()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert not failures
     assert max(seen) == 11
 

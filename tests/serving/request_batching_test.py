@@ -29,7 +29,7 @@ class Runner:
         self.batches.append(inputs["x"])
         self.deadlines.append(deadline)
         self.started.release()
-        self.goes_on.wait()
+        self.goes_on.wait(60)
         if (inputs["x"] == -1).any():
             raise ServingError(Code.INVALID_ARGUMENT, "minus one")
         return {"y": inputs["x"] * 2}
@@ -63,7 +63,7 @@ class Blocked:
         self.runner, self.scheduler, self.pool = Runner(), scheduler, pool
         self.runner.goes_on.clear()
         self.first = self.submit([0])
-        self.runner.started.acquire()
+        assert self.runner.started.acquire(timeout=60)
 
     def submit(self, values, key="key", deadline=None):
         inputs = {"x": np.array(values)}
@@ -74,7 +74,7 @@ class Blocked:
             return self.scheduler.run(key, self.runner, inputs, deadline)
 
         future = self.pool.submit(run)
-        started.wait()
+        started.wait(60)
         self._settle(future)
         return future
 

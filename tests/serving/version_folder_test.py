@@ -66,16 +66,16 @@ def test_exports_at_the_same_time_get_their_own_numbers(tmp_path):
 
     def write(folder):
         write_model(folder)
-        barrier.wait()
+        barrier.wait(60)
 
     def export():
         paths.append(write_next_version(tmp_path, write))
 
-    threads = [threading.Thread(target=export) for _ in range(4)]
+    threads = [threading.Thread(target=export, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert sorted(paths) == [str(tmp_path / str(n)) for n in (1, 2, 3, 4)]
 
 

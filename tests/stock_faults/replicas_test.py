@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from forked_runs import run_each
 
+# The first test waits for all that the module asks: on a loaded machine, long.
+pytestmark = pytest.mark.timeout(1800)
 PROGRAM = pathlib.Path(__file__).with_name("replicas_fault_program.py")
 RUNS = [
     ("clip", "stock", 1),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import keras
+import limited_process
 import numpy as np
 import pytest
 from stock_faults.stock_testing import LENGTH
@@ -168,15 +169,15 @@ else:
 def test_sigterm_saves(tmp_path, kind, is_saved):
     root = pathlib.Path(__file__).parents[2]
     paths = [str(root), str(root / "tests"), *sys.path]
-    process = subprocess.Popen(
+    with limited_process.started(
         [sys.executable, "-c", PROGRAM, kind, tmp_path / "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
-    assert process.stdout.readline() == b"step\n"
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout.readline() == b"step\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
     assert (process.returncode == 0) == is_saved
     saved = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert bool(saved) == is_saved

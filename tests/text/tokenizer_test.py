@@ -1,9 +1,9 @@
 """A saved tokenizer comes back, and runs where there is only TensorFlow."""
 
 import json
-import subprocess
 import sys
 
+import limited_process
 import pytest
 import tensorflow as tf
 
@@ -87,7 +87,7 @@ def test_a_saved_tokenizer_comes_back(tokenizer, tmp_path):
 def test_an_export_needs_tensorflow_only(tokenizer, tmp_path):
     module = _Export(tokenizer)
     tf.saved_model.save(module, str(tmp_path / "export"))
-    done = subprocess.run(
+    done = limited_process.run(
         [sys.executable, "-c", READER, tmp_path / "export", json.dumps(TEXTS)],
         capture_output=True,
         check=True,

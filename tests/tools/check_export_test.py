@@ -4,9 +4,9 @@ import hashlib
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
+import limited_process
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -111,7 +111,7 @@ def version(good, tmp_path):
 
 
 def run(*arguments):
-    return subprocess.run(
+    return limited_process.run(
         [sys.executable, "-m", "tools.check_export", *arguments],
         cwd=ROOT,
         capture_output=True,

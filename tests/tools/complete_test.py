@@ -2,9 +2,9 @@
 
 import os
 import pathlib
-import subprocess
 import sys
 
+import limited_process
 import pytest
 import tensorflow as tf
 
@@ -48,7 +48,7 @@ def test_the_program_prints_prompts_and_completions(model_dir):
 
 
 def _run(*arguments):
-    return subprocess.run(
+    return limited_process.run(
         [sys.executable, "-m", "tools.complete", *arguments],
         cwd=ROOT,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
@@ -71,7 +71,7 @@ def test_needs_nothing_of_the_project(model_dir):
         complete({str(model_dir)!r}, ["a"])
         print({{"gpt_keras", "tokenizers"}} & sys.modules.keys())
     """
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
         capture_output=True,

@@ -3,9 +3,9 @@
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
+import limited_process
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import (
@@ -133,7 +133,7 @@ def test_a_full_disk_is_told_with_the_file(tmp_path, full):
     # A long note is for `metrics.jsonl` only, which is then full first.
     note = 900 if full == "metrics.jsonl" else 0
     arguments = [sys.executable, "-c", FULL_DISK, str(tmp_path), str(note)]
-    printed = subprocess.run(
+    printed = limited_process.run(
         arguments,
         cwd=pathlib.Path(__file__).parents[2],
         capture_output=True,

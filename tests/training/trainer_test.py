@@ -35,6 +35,7 @@ CONFIG = TrainConfig(
     validate_every=5,
     checkpoint_every=4,
     sample_every=6,
+    peak_teraflops=1.0,  # else each start measures it, for a second
 )
 
 
@@ -59,6 +60,7 @@ def test_trains_logs_and_saves(tmp_path):
     texts = []
     model, finished = _train(
         tmp_path,
+        dataclasses.replace(CONFIG, peak_teraflops=0.0),  # is measured
         validation_batches=_batches(0, 2),
         sample=lambda model: texts.append(model) or "text",
     )
@@ -67,6 +69,9 @@ def test_trains_logs_and_saves(tmp_path):
     losses = {x["step"]: x["loss"] for x in lines if "loss" in x}
     assert list(losses) == [2, 4, 6, 8, 10, 12]
     assert losses[12] < losses[2]
+    key = "model_flops_utilization"
+    assert all(x[key] > 0 for x in lines if key in x)
+    assert any(key in x for x in lines)
     assert [x["step"] for x in lines if "val_loss" in x] == [5, 10, 12]
     loaded = load_model(tmp_path)
     for value, expected in zip(loaded.weights, model.weights, strict=True):

@@ -1,10 +1,10 @@
 """Tests of `gpt_keras.weights.assignment`."""
 
 import os
-import subprocess
 import sys
 
 import keras
+import limited_process
 import numpy as np
 import pytest
 
@@ -47,7 +47,7 @@ assert len(parts) == 2 and all((part == value).all() for part in parts)
 
 def test_every_replica_gets_the_values():
     # In a process of its own: TensorFlow's devices can't be split later.
-    result = subprocess.run(
+    result = limited_process.run(
         [sys.executable, "-c", _REPLICAS],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
