@@ -172,8 +172,11 @@ def test_ties_are_broken_by_beam_and_token(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_the_early_stop_loses_nothing(seed):
     table = Table(seed)
-    rows = _random_rows(np.random.default_rng(100 + seed), 6, longest=9)
-    rows = [row for row in rows if row[1] > 1]
+    rows = [
+        ([10 + number], 2 + number % 3, penalty, limit)
+        for number in range(5)
+        for penalty, limit in ((-1.0, 30), (-0.3, 30), (0.6, 9), (3.0, 6))
+    ]
     for row, found in zip(rows, table.search(rows), strict=True):
         _assert_equal(found, table.plain(row, stops_early=False))
 
