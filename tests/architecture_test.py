@@ -57,7 +57,10 @@ MODEL = """
     generation.repetition_guard generation.cache_rows
     generation.columns generation.decoding_state generation.text_pieces
     generation.drawn_seeds generation.token_details generation.windows
-    generation.decoding generation.text_completion generation.text_generator
+    generation.decoding generation.text_completion
+    generation.beam_settings generation.beam_search generation.beam_decoding
+    generation.beam_completion generation.beam_results
+    generation.text_generator
     generation.scoring evaluation.detokenizers evaluation.passages
     evaluation.length_batches evaluation.token_scorer evaluation.task
     evaluation.perplexity evaluation.last_word evaluation.json_lines
@@ -68,8 +71,8 @@ MODEL = """
     serving.warm_up serving.fingerprint serving.keyed_checksum
     serving.raw_strings serving.row_header serving.row_state
     serving.continuation serving.signature serving.streaming_signatures
-    serving.signatures serving.int8_matrix serving.quantization
-    serving.precision serving.export serving.serving_errors
+    serving.beam_signature serving.signatures serving.int8_matrix
+    serving.quantization serving.precision serving.export serving.serving_errors
     serving.server_messages serving.json_values serving.json_requests
     serving.json_responses serving.http_messages serving.http_bodies
     serving.http_server serving.serving_metrics serving.request_record
@@ -87,7 +90,8 @@ MODEL = """
     inspection.prediction_pictures
 """.split()
 CLI = """
-    cli.program cli.model_source cli.convert cli.sampling cli.watermark_key
+    cli.program cli.model_source cli.convert cli.sampling cli.beams
+    cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
     cli.batching cli.train cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export

@@ -13,6 +13,7 @@ from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
 from gpt_keras.cli.model_source import read_model
+from gpt_keras.generation.beam_settings import MAX_BEAMS
 from gpt_keras.serving.export import MAX_NEW_TOKENS
 from gpt_keras.serving.export import MAX_PROMPT_BYTES
 from gpt_keras.serving.export import export_saved_model
@@ -62,6 +63,12 @@ def _define_limits(values):
         "To ask for more new tokens is invalid.",
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "max_beams",
+        MAX_BEAMS,
+        "To ask for more beams is invalid.",
+        flag_values=values,
+    )
 
 
 def _define_precision(values):
@@ -93,6 +100,7 @@ def main(values):
     limits = {
         "max_prompt_bytes": values.max_prompt_bytes,
         "max_new_tokens": values.new_tokens_limit,
+        "max_beams": values.max_beams,
     }
     path = export_saved_model(
         *read_model(values.model_dir, best=values.best),

@@ -12,14 +12,17 @@ import sys
 
 from absl import flags
 
+from gpt_keras.cli import beams
 from gpt_keras.cli import client_flags
 from gpt_keras.cli import program
 from gpt_keras.cli import query_rows
 from gpt_keras.cli import sampling
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
 from gpt_keras.serving.client_errors import InvalidRequestError
 
 # What is printed as it is; of other outputs, all are printed as JSON.
 _TEXTS = ("completions", "texts")
+_FLAGS = {"num_beams": "beams"}  # where a flag is not named as the input
 
 
 def define_flags(values):
@@ -52,6 +55,7 @@ def define_flags(values):
         flag_values=values,
     )
     sampling.define_flags(values)
+    beams.define_flags(values, BEAM_DEFAULTS["num_beams"])
 
 
 def _define_rows(values):
@@ -182,17 +186,20 @@ def _ask(client, values):
         outputs = client.predict(values.signature, columns)
         for row, answer in zip(part, query_rows.as_rows(outputs), strict=True):
             count += 1
-            failed |= _print_row(count, row, answer, values.json)
+            failed |= _print_row(count, row, answer, values)
     return 1 if failed else 0
 
 
 def _settings(values, info):
     """Returns the settings that the signature takes."""
-    settings = sampling.settings(values)
+    settings = sampling.settings(values) | {
+        "num_beams": values.beams,
+        "length_penalty": values.length_penalty,
+    }
     unused = [
         name
         for name in settings
-        if name not in info.inputs and values[name].present
+        if name not in info.inputs and values[_FLAGS.get(name, name)].present
     ]
     if unused:
         raise ValueError(
@@ -203,11 +210,13 @@ def _settings(values, info):
     return settings
 
 
-def _print_row(number, row, answer, as_json) -> bool:
+def _print_row(number, row, answer, values) -> bool:
     """Prints a row; returns whether it has an error."""
     error = answer.get("error", "")
     text = [answer[name] for name in _TEXTS if name in answer]
-    if as_json or not text:
+    if "hypotheses" in answer and not values.json:
+        _print_hypotheses(row, answer, values.num_return)
+    elif values.json or not text:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     elif not error:
         print(_shown(row.get("prompts", "")) + _shown(text[0]), flush=True)
@@ -216,6 +225,15 @@ def _print_row(number, row, answer, as_json) -> bool:
     if answer.get("finish_reason") == "max_length":
         _say_that_it_is_full()
     return bool(error)
+
+
+def _print_hypotheses(row, answer, num_return):
+    """Prints the best ones, with their scores if there are to be more."""
+    count = min(answer["num_hypotheses"], num_return)
+    pairs = zip(answer["hypotheses"], answer["scores"], strict=True)
+    for text, score in itertools.islice(pairs, count):
+        score = f"{score:.4f}  " if num_return > 1 else ""
+        print(score + _shown(row.get("prompts", "")) + text, flush=True)
 
 
 def _shown(text) -> str:

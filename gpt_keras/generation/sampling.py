@@ -58,9 +58,7 @@ def sample(logits, settings: GenerationSettings, context: SamplingContext):
         `(batch,)` int32 token ids. Among equal logits the lower id is the
         likelier one.
     """
-    logits = penalties.bounded(logits)
-    for process in PROCESSORS.values():
-        logits = process(logits, settings, context)
+    logits = process_logits(logits, settings, context, PROCESSORS)
     likeliest = _first(logits == tf.reduce_max(logits, -1, keepdims=True))
     is_random = settings.temperature > 0
     return tf.cond(
@@ -72,6 +70,24 @@ def sample(logits, settings: GenerationSettings, context: SamplingContext):
         ),
         lambda: likeliest,
     )
+
+
+def process_logits(logits, settings: GenerationSettings, context, processors):
+    """Applies processors, such as `RULES`, one after the other.
+
+    Args:
+        logits: `(batch, vocab_size)` float32, the model's own.
+        settings: Tensors `(batch,)`.
+        context: Tensors, see `SamplingContext`.
+        processors: A table like `PROCESSORS`.
+
+    Returns:
+        `(batch, vocab_size)` float32, -inf where a token must not come.
+    """
+    logits = penalties.bounded(logits)
+    for process in processors.values():
+        logits = process(logits, settings, context)
+    return logits
 
 
 def log_probabilities(logits):
@@ -135,14 +151,17 @@ def _mark(logits, settings, context):
 
 
 # In the order in which they apply. Each takes logits `(batch, vocab_size)`,
-# the settings and the context, and gives logits.
-PROCESSORS = {
+# the settings and the context, and gives logits. `RULES` say what may come and
+# hold for a beam search too; the others say how it is drawn.
+RULES = {
     "repetition_penalty": penalties.penalize_repetition,
     "frequency_penalty": penalties.penalize_frequency,
     "presence_penalty": penalties.penalize_presence,
     "no_repeat_ngram": penalties.ban_repeated_ngrams,
     "banned": penalties.ban_tokens,
     "watermark": _mark,
+}
+PROCESSORS = RULES | {
     "temperature": filters.apply_temperature,
     "top_k": filters.keep_top_k,
     "top_p": filters.keep_top_p,

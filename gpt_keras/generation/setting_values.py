@@ -7,6 +7,7 @@ here needs TensorFlow, so that a client can be light.
 import numbers
 from collections.abc import Iterable
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 SEPARATOR = "\x1f"  # between the strings of `stop` and of `banned`
@@ -26,24 +27,33 @@ DEFAULTS = {
     "banned": "",
     "overflow": "stop",
 }
+# Vaswani et al. 2017, §6.1
+BEAM_DEFAULTS = {"num_beams": 4, "length_penalty": 0.6}
 TEXTS = ("stop", "banned")  # settings of several texts in a row
 
 
-def check_names(names: Iterable[str]) -> None:
+def check_names(
+    names: Iterable[str], known: Iterable[str] = tuple(DEFAULTS)
+) -> None:
     """Raises ValueError if one of the names is no setting's."""
-    unknown = sorted(set(names) - set(DEFAULTS))
+    unknown = sorted(set(names) - set(known))
     if unknown:
         raise ValueError(
-            f"A setting must be one of {list(DEFAULTS)}. Received: {unknown}"
+            f"A setting must be one of {list(known)}. Received: {unknown}"
         )
 
 
-def setting_rows(batch_size: int, values: Mapping[str, Any]) -> dict[str, list]:
+def setting_rows(
+    batch_size: int,
+    values: Mapping[str, Any],
+    defaults: Mapping[str, Any] = MappingProxyType(DEFAULTS),
+) -> dict[str, list]:
     """Spreads settings over the rows of a batch.
 
     Args:
         batch_size: The number of rows.
         values: As for `generation.settings.make_settings`.
+        defaults: By the name of every setting that there is, its default.
 
     Returns:
         By the name of every setting, a list of `batch_size` integers, floats
@@ -58,10 +68,10 @@ def setting_rows(batch_size: int, values: Mapping[str, Any]) -> dict[str, list]:
     >>> setting_rows(2, {"temperature": [0, 0.8]})["temperature"]
     [0.0, 0.8]
     """
-    check_names(values)
+    check_names(values, tuple(defaults))
     return {
-        name: _rows(name, values.get(name, default), batch_size)
-        for name, default in DEFAULTS.items()
+        name: _rows(name, values.get(name, default), batch_size, type(default))
+        for name, default in defaults.items()
     }
 
 
@@ -88,7 +98,7 @@ _KINDS = {
 }
 
 
-def _rows(name, value, batch_size) -> list:
+def _rows(name, value, batch_size, kind) -> list:
     if name in TEXTS:
         value = join_texts(name, value)
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -99,12 +109,11 @@ def _rows(name, value, batch_size) -> list:
             f"`{name}` must be one value, or one for each of the {batch_size} "
             f"prompts. Received: {len(rows)} values"
         )
-    return [_plain(name, row) for row in rows]
+    return [_plain(name, row, kind) for row in rows]
 
 
-def _plain(name, value):
+def _plain(name, value, kind):
     """Returns a value as the type of the setting's default."""
-    kind = type(DEFAULTS[name])
     accepted, words = _KINDS[kind]
     if isinstance(value, bool) or not isinstance(value, accepted):
         raise ValueError(

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.generation.beam_completion import BeamCompleter
+from gpt_keras.generation.beam_results import BeamResult
+from gpt_keras.generation.beam_results import beam_results
+from gpt_keras.generation.beam_settings import BEAM_SPEC
+from gpt_keras.generation.beam_settings import check_num_return
+from gpt_keras.generation.beam_settings import make_beam_settings
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
 from gpt_keras.generation.settings import SEED_LIMIT
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import make_settings
@@ -77,11 +84,14 @@ class TextGenerator:
         # Traced once: every shape in the signatures is open.
         self._start = tf.function(
             self._completer.start,
-            input_signature=(tf.TensorSpec([None], tf.string), SETTINGS_SPEC),
+            input_signature=(_TEXTS, SETTINGS_SPEC),
             autograph=False,
         )
         self._advance = None
         self._result = None
+        self._search = None
+        self._parts = model, tokenizer, policy
+        self._max_beams = policy.max_beams
 
     def generate(
         self, prompts: str | Sequence[str], **settings
@@ -132,6 +142,64 @@ class TextGenerator:
         values = make_settings(1, **settings)
         return self._pieces(self._begin([prompt], values))
 
+    def beam_search(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        beams=BEAM_DEFAULTS["num_beams"],
+        length_penalty=BEAM_DEFAULTS["length_penalty"],
+        num_return: int = 1,
+        **settings,
+    ) -> BeamResult | list[BeamResult]:
+        """Finds the likeliest completions of one or several prompts.
+
+        Nothing is drawn. One beam is what `generate` writes with temperature
+        0. A hypothesis ends where the model is full.
+
+        Args:
+            prompts: As for `generate`.
+            beams: How many hypotheses are gone on with, one value for all
+                prompts or one for each.
+            length_penalty: From -10 to 10, the same: scores are
+                log-probabilities divided by `((5 + length) / 6) **
+                length_penalty`, where the length counts the token that ends
+                the hypothesis. 0 compares log-probabilities, more is for
+                longer hypotheses.
+            num_return: The most hypotheses of each prompt, at most `beams`.
+            **settings: Those of `USED_SETTINGS` in `beam_settings`, as for
+                `generate`. Penalties change the log-probabilities that are
+                summed.
+
+        Returns:
+            A `BeamResult` for one prompt, a list of them for several.
+
+        Raises:
+            ValueError: A setting or prompt breaks its rule or the policy's,
+                or is of use for drawing only.
+
+        Reference:
+            Wu et al. 2016, Google's Neural Machine Translation System, §7.
+        """
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        values, searching = make_beam_settings(
+            len(texts), beams, length_penalty, self._max_beams, **settings
+        )
+        check_num_return(num_return, searching.num_beams)
+        _check_texts(texts)
+        if not texts:
+            return []
+        if self._search is None:
+            self._search = tf.function(
+                BeamCompleter(*self._parts).complete,
+                input_signature=(_TEXTS, SETTINGS_SPEC, BEAM_SPEC),
+                autograph=False,
+            )
+        found = self._search(tf.constant(texts, tf.string), values, searching)
+        _check_errors(found.errors)
+        found = tf.nest.map_structure(lambda x: x.numpy().tolist(), found)
+        results = beam_results(texts, found, num_return)
+        return results[0] if isinstance(prompts, str) else results
+
     def _begin(self, texts, settings):
         """Returns the state before the first token."""
         _check_texts(texts)
@@ -142,9 +210,7 @@ class TextGenerator:
         ]
         settings = settings._replace(seed=np.array(seeds, np.int64))
         state = self._start(tf.constant(texts, tf.string), settings)
-        for error in state.errors.numpy():
-            if error:
-                raise ValueError(error.decode())
+        _check_errors(state.errors)
         return state
 
     def _continue(self, state, max_steps):
@@ -197,6 +263,7 @@ class TextGenerator:
 
 
 _ALL = 2**31 - 1  # steps
+_TEXTS = tf.TensorSpec([None], tf.string)
 
 
 def _result_of(prompt, columns, row):
@@ -214,6 +281,12 @@ def _result_of(prompt, columns, row):
         prompt_truncated=columns.prompt_truncated[row],
         seed=columns.seeds[row],
     )
+
+
+def _check_errors(errors):
+    for error in errors.numpy():
+        if error:
+            raise ValueError(error.decode())
 
 
 def _check_texts(texts):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import DEFAULTS
 from gpt_keras.generation.setting_values import setting_rows
 from gpt_keras.serving import client_rows
 from gpt_keras.serving.client_inputs import id_rows
@@ -26,6 +28,8 @@ TIMEOUT = 60.0  # seconds
 TOKENS_PER_CALL = 8  # of a stream
 _WHOLE = {"steps": 0, "continuation": ""}  # a completion in one call
 _COMPLETE = ("max_new_tokens", "temperature", "seed")  # what `complete` takes
+
+_BEAM = {"max_new_tokens": DEFAULTS["max_new_tokens"], **BEAM_DEFAULTS}
 
 
 class Client:
@@ -157,6 +161,53 @@ class Client:
             signature, {"prompts": texts, **inputs}, timeout
         )
         return like(prompts, columns["completions"])
+
+    def beam(
+        self,
+        prompts: str | bytes | Sequence[str | bytes],
+        *,
+        beams=BEAM_DEFAULTS["num_beams"],
+        length_penalty=BEAM_DEFAULTS["length_penalty"],
+        max_new_tokens=DEFAULTS["max_new_tokens"],
+        num_return: int = 1,
+        timeout: float | None = None,
+    ) -> client_rows.Beam | list[client_rows.Beam]:
+        """Finds the likeliest completions of one or several prompts.
+
+        Args:
+            prompts: One text or several.
+            beams: As for `TextGenerator.beam_search`, one value for all or
+                one for each; at most what the export allows.
+            length_penalty: The same.
+            max_new_tokens: The same.
+            num_return: The most hypotheses of each prompt.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            A `Beam` for one prompt, a list of them for several. All other
+            settings are the export's. A row that breaks a rule has no
+            hypotheses and its `error`.
+
+        Raises:
+            ValueError: As `generate`, or `num_return` is below 1.
+            CallError: As `generate`.
+        """
+        texts = listed("prompts", prompts)
+        if isinstance(num_return, bool) or num_return < 1:
+            raise ValueError(
+                "`num_return` must be at least 1. Received: "
+                f"num_return={num_return}"
+            )
+        given = {
+            "max_new_tokens": max_new_tokens,
+            "num_beams": beams,
+            "length_penalty": length_penalty,
+        }
+        inputs = {"prompts": texts, **setting_rows(len(texts), given, _BEAM)}
+        if not texts:
+            return []
+        columns = self._connection.predict("beam", inputs, timeout)
+        return like(prompts, client_rows.beams(texts, columns, num_return))
 
     def stream(
         self,

@@ -45,6 +45,45 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Hypothesis:
+    """One way to go on; see `generation.beam_results`.
+
+    Attributes:
+        text: The completion, without the prompt.
+        text_bytes: Its bytes as they were made, maybe not UTF-8.
+        token_ids: Its tokens.
+        score: Its log-probability, divided by the length's penalty.
+        total_logprob: The sum of its tokens' log-probabilities.
+        finish_reason: Why it ended.
+    """
+
+    text: str
+    text_bytes: bytes
+    token_ids: tuple[int, ...]
+    score: float
+    total_logprob: float
+    finish_reason: str
+
+
+@dataclass(frozen=True)
+class Beam:
+    """What a served model found for one prompt.
+
+    Attributes:
+        prompt: The prompt.
+        hypotheses: The best first; none of a row with an error.
+        prompt_truncated: Whether only the end of the prompt fitted into the
+            model.
+        error: The rule that the row breaks and what came, or empty.
+    """
+
+    prompt: str | bytes
+    hypotheses: tuple[Hypothesis, ...]
+    prompt_truncated: bool
+    error: str
+
+
+@dataclass(frozen=True)
 class Score:
     """How likely a model finds a text.
 
@@ -122,6 +161,40 @@ def completions(prompts, columns: Mapping[str, Any]) -> list[Completion]:
         )
         for prompt, row in zip(prompts, _rows(columns), strict=True)
     ]
+
+
+def beams(prompts, columns: Mapping[str, Any], num_return: int) -> list[Beam]:
+    """Returns the rows of the signature `beam`.
+
+    Args:
+        prompts: Of the rows.
+        columns: What the signature gives.
+        num_return: The most hypotheses of each row.
+    """
+    return [
+        Beam(
+            prompt=prompt,
+            hypotheses=tuple(
+                _hypothesis(row, beam)
+                for beam in range(min(row["num_hypotheses"], num_return))
+            ),
+            prompt_truncated=row["prompt_truncated"],
+            error=row["error"],
+        )
+        for prompt, row in zip(prompts, _rows(columns), strict=True)
+    ]
+
+
+def _hypothesis(row, beam):
+    length = row["hypothesis_lengths"][beam]
+    return Hypothesis(
+        text=row["hypotheses"][beam],
+        text_bytes=row["hypotheses_bytes"][beam],
+        token_ids=tuple(row["hypothesis_ids"][beam][:length]),
+        score=row["scores"][beam],
+        total_logprob=row["total_logprobs"][beam],
+        finish_reason=row["finish_reasons"][beam],
+    )
 
 
 def scores(columns: Mapping[str, Any]) -> list[Score]:

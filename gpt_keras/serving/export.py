@@ -12,8 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.generation.beam_settings import MAX_BEAMS
 from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.serving.beam_signature import with_max_beams
 from gpt_keras.serving.checksums import write_checksums
 from gpt_keras.serving.model_card import About
 from gpt_keras.serving.model_card import model_card
@@ -32,7 +34,9 @@ from gpt_keras.serving.warm_up import write_warm_up
 MAX_PROMPT_BYTES = 2**15
 MAX_NEW_TOKENS = 2**10
 SERVING_POLICY = Policy(
-    max_prompt_bytes=MAX_PROMPT_BYTES, max_new_tokens=MAX_NEW_TOKENS
+    max_prompt_bytes=MAX_PROMPT_BYTES,
+    max_new_tokens=MAX_NEW_TOKENS,
+    max_beams=MAX_BEAMS,
 )
 
 
@@ -98,6 +102,7 @@ def export_saved_model(
             f"or load its weights. Received: {model.name}, which is not built."
         )
     names = choose_signatures(signatures)
+    policy = with_max_beams(policy)
     served = with_precision(model, dtype, quantize)
     made = make_signatures(served, tokenizer, policy, names, **settings)
     functions = {name: signature.trace() for name, signature in made.items()}
@@ -113,6 +118,7 @@ def export_saved_model(
     requests = make_warm_up(
         {name: signature.inputs for name, signature in made.items()},
         max_new_tokens=policy.max_new_tokens,
+        max_beams=policy.max_beams,
         state_bytes=_example_state(made, functions, policy.max_new_tokens),
     )
 

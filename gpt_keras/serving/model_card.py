@@ -115,6 +115,7 @@ def model_card(
             "max_length": model.max_length,
             "max_prompt_bytes": policy.max_prompt_bytes,
             "max_new_tokens": policy.max_new_tokens,
+            "max_beams": policy.max_beams,
             "max_strings": MAX_STRINGS,
             "max_string_bytes": MAX_STRING_BYTES,
         },

@@ -26,6 +26,11 @@ MEANINGS = {
     "holds it; 0 is off.",
     "no_repeat_ngram": "No run of so many tokens comes twice in prompt and "
     "completion; 0 is off.",
+    "num_beams": "How many hypotheses are gone on with, and the most that the "
+    "row gets; 1 takes the likeliest token each time.",
+    "length_penalty": "Scores are log-probabilities divided by ((5 + length) / "
+    "6) to this power; 0 compares log-probabilities, more is for longer "
+    "hypotheses.",
     "seed": "Of the row's random numbers, the same in any batch; -1 draws one.",
     "stop": "Texts that end the row and are not part of it, joined by U+001F; "
     "empty for none.",
@@ -45,6 +50,16 @@ MEANINGS = {
     "setting; 0 where there is padding.",
     "top_token_ids": "The likeliest tokens at each place, the likeliest first.",
     "top_logprobs": "The natural logarithms of their probabilities.",
+    "hypotheses": "The row's completions, the best first; empty beyond "
+    "`num_hypotheses`.",
+    "hypotheses_bytes": "Their bytes as they were made, maybe not UTF-8.",
+    "hypothesis_ids": "Their tokens; beyond their lengths they are padding.",
+    "hypothesis_lengths": "How many of each one's tokens count.",
+    "num_hypotheses": "How many the row has.",
+    "scores": "Their log-probabilities, divided by their lengths' penalty.",
+    "total_logprobs": "The sums of their tokens' log-probabilities, that of "
+    "the end of the text included.",
+    "finish_reasons": "Why each ended, as `finish_reason`.",
     "finish_reason": "Why the row ended: `stop`, `length`, `max_length`, "
     "`repetition`, `refused` or `invalid`; empty where it goes on.",
     "prompt_truncated": "Whether only the end of the prompt fitted into the "

@@ -18,6 +18,7 @@ from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_completion import TextCompleter
+from gpt_keras.serving.beam_signature import beam_signature
 from gpt_keras.serving.signature import Signature
 from gpt_keras.serving.signature import strings
 from gpt_keras.serving.streaming_signatures import streaming_signatures
@@ -26,6 +27,7 @@ SIGNATURES = (
     "serving_default",
     "complete",
     "generate",
+    "beam",
     "prefill",
     "step",
     "score",
@@ -70,6 +72,7 @@ def make_signatures(
     makers = {
         "serving_default": lambda: _default(model, tokenizer, policy, values),
         "complete": lambda: _complete(model, tokenizer, policy, values),
+        "beam": lambda: beam_signature(model, tokenizer, policy, values),
         "score": lambda: _score(model, tokenizer, policy),
         "logits": lambda: _logits(model, tokenizer),
         "tokenize": lambda: _tokenize(tokenizer, policy),
