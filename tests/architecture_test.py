@@ -60,8 +60,10 @@ MODEL = """
     generation.decoding generation.text_completion
     generation.beam_settings generation.beam_search generation.beam_decoding
     generation.beam_completion generation.beam_results
-    generation.text_generator
-    generation.scoring evaluation.detokenizers evaluation.passages
+    generation.scoring generation.choosing generation.embedding
+    generation.tasks generation.task_completion generation.compiled_completion
+    generation.text_generator generation.task_generator
+    evaluation.detokenizers evaluation.passages
     evaluation.length_batches evaluation.token_scorer evaluation.task
     evaluation.perplexity evaluation.last_word evaluation.json_lines
     evaluation.multiple_choice evaluation.identity evaluation.partial_results
@@ -71,7 +73,8 @@ MODEL = """
     serving.warm_up serving.fingerprint serving.keyed_checksum
     serving.raw_strings serving.row_header serving.row_state
     serving.continuation serving.signature serving.streaming_signatures
-    serving.beam_signature serving.signatures serving.int8_matrix
+    serving.beam_signature serving.reading_signatures serving.task_signatures
+    serving.signatures serving.int8_matrix
     serving.quantization serving.precision serving.export serving.serving_errors
     serving.server_messages serving.json_values serving.json_requests
     serving.json_responses serving.http_messages serving.http_bodies

@@ -18,11 +18,15 @@ from gpt_keras.cli import program
 from gpt_keras.cli import query_rows
 from gpt_keras.cli import sampling
 from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import join_texts
 from gpt_keras.serving.client_errors import InvalidRequestError
 
 # What is printed as it is; of other outputs, all are printed as JSON.
-_TEXTS = ("completions", "texts")
-_FLAGS = {"num_beams": "beams"}  # where a flag is not named as the input
+_TEXTS = ("completions", "texts", "choice")
+_FLAGS = {
+    "num_beams": "beams",
+    "choices": "choice",
+}  # where a flag is not named as the input
 
 
 def define_flags(values):
@@ -68,8 +72,26 @@ def _define_rows(values):
     flags.DEFINE_multi_string(
         "text",
         [],
-        "What `score` and `tokenize` are asked about; several times for "
-        "several texts.",
+        "What `score`, `embed` and `tokenize` are asked about; several times "
+        "for several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "choice",
+        [],
+        "What `choose` chooses from; several times for several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "per_token",
+        False,
+        "`choose` by the log-probability per token.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "normalize",
+        False,
+        "Vectors of `embed` have the length 1.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -195,6 +217,9 @@ def _settings(values, info):
     settings = sampling.settings(values) | {
         "num_beams": values.beams,
         "length_penalty": values.length_penalty,
+        "choices": join_texts("choices", values.choice),
+        "per_token": values.per_token,
+        "normalize": values.normalize,
     }
     unused = [
         name

@@ -14,6 +14,7 @@ from gpt_keras.serving.client_inputs import padded
 from gpt_keras.serving.client_protocol import SignatureInfo
 
 _WHOLE = {"steps": 0, "continuation": ""}  # a completion in one call
+_JOINED = (*TEXTS, "choices")  # several texts in a row
 _INPUT = "-"  # stands for standard input
 
 
@@ -137,7 +138,7 @@ def _value(name, row, defaults):
     if name not in row:
         return defaults[name]
     value = row[name]
-    if name in TEXTS and not isinstance(value, str | bytes):
+    if name in _JOINED and not isinstance(value, str | bytes):
         return join_texts(name, value)
     return value
 

@@ -91,6 +91,103 @@ def join_texts(name: str, texts):
     return SEPARATOR.join(texts)
 
 
+def choice_rows(batch_size: int, choices) -> list[str]:
+    """Joins the choices of each row of a batch.
+
+    Args:
+        batch_size: The number of rows.
+        choices: A sequence of texts for all rows, or one for each row.
+
+    Returns:
+        As many texts as rows.
+
+    Raises:
+        ValueError: They are no such texts, hold U+001F, or are not as many
+            sequences as there are rows.
+    """
+    if isinstance(choices, str):
+        raise ValueError(
+            "`choices` must be several texts, or several for each prompt. "
+            f"Received: {choices!r:.80}"
+        )
+    joined = join_texts("choices", choices)
+    rows = [joined] * batch_size if isinstance(joined, str) else joined
+    if len(rows) != batch_size or not all(isinstance(x, str) for x in rows):
+        raise ValueError(
+            "`choices` must be texts for all prompts, or for each of the "
+            f"{batch_size} prompts. Received: {choices!r:.80}"
+        )
+    return rows
+
+
+def field_rows(
+    names: Iterable[str], fields: Mapping[str, Any], turns: bool
+) -> tuple[dict[str, list[str]], bool]:
+    """Spreads the fields of a task over the rows of a batch.
+
+    Args:
+        names: Of the fields that the task has.
+        fields: By name, one text or a sequence of them. With `turns` a text,
+            or a list of texts, is one conversation, and a list of lists are
+            several.
+        turns: Whether the field holds conversations.
+
+    Returns:
+        By name, a text for each row, the messages of a conversation joined by
+        `SEPARATOR`; and whether it was one row alone.
+
+    Raises:
+        ValueError: A field is missing or unknown, no text, or the fields have
+            different numbers of rows.
+    """
+    names = list(names)
+    if {*fields} != {*names}:
+        raise ValueError(
+            f"The fields must be {names}. Received: {sorted(fields)}"
+        )
+    if turns:
+        fields = {name: _conversations(name, x) for name, x in fields.items()}
+    is_one = all(isinstance(fields[name], str) for name in names)
+    columns = {
+        name: [fields[name]]
+        if isinstance(fields[name], str)
+        else list(fields[name])
+        for name in names
+    }
+    for name, texts in columns.items():
+        for text in texts:
+            if not isinstance(text, str):
+                raise ValueError(
+                    f"`{name}` must be one text or several. Received: "
+                    f"{type(text).__name__} {text!r:.80}"
+                )
+    counts = {name: len(texts) for name, texts in columns.items()}
+    if len({*counts.values()}) > 1:
+        raise ValueError(
+            f"The fields must have as many texts each. Received: {counts}"
+        )
+    return columns, is_one
+
+
+def _conversations(name, given):
+    if isinstance(given, str):
+        given = [given]
+    given = list(given)
+    if all(isinstance(one, str) for one in given):
+        return _conversation(name, given)
+    return [_conversation(name, one) for one in given]
+
+
+def _conversation(name, messages) -> str:
+    messages = [messages] if isinstance(messages, str) else list(messages)
+    if len(messages) % 2 == 0:
+        raise ValueError(
+            f"`{name}` must be of the user and of the model in turn, the "
+            f"user's first and last. Received: {len(messages)} messages"
+        )
+    return join_texts(name, messages)
+
+
 _KINDS = {
     int: (numbers.Integral, "an integer"),
     float: (numbers.Real, "a number"),

@@ -43,6 +43,8 @@ class CompletionState(NamedTuple):
         sent_bytes: `(batch,)` int32, bytes of the completion that earlier
             calls gave.
         sent_tokens: `(batch,)` int32, tokens that they gave.
+        is_cut: `(batch,)` boolean, whether the prompt had been cut before it
+            came.
     """
 
     decoding: Any
@@ -51,6 +53,7 @@ class CompletionState(NamedTuple):
     errors: Any
     sent_bytes: Any
     sent_tokens: Any
+    is_cut: Any
 
 
 class TextCompleter:
@@ -119,8 +122,35 @@ class TextCompleter:
         is_valid = errors == ""
         prompts = tf.where(is_valid, prompts, "")
         is_refused = find_refused(prompts, self._policy.refuse)
-        settings = settle(settings, is_valid, is_refused)
         token_ids = self._tokenizer.tokenize(prompts)
+        return self._read(
+            token_ids, settings, is_refused, errors, written, steps
+        )
+
+    def start_tokens(
+        self,
+        token_ids: tf.RaggedTensor,
+        settings: GenerationSettings,
+        is_refused,
+        is_cut,
+        errors,
+    ) -> CompletionState:
+        """As `start`, for prompts that are tokens already.
+
+        Args:
+            token_ids: int32, `(batch, None)`.
+            settings: Tensors `(batch,)`.
+            is_refused: `(batch,)` boolean, whether the prompt is.
+            is_cut: `(batch,)` boolean, whether it has been cut.
+            errors: `(batch,)` strings, of rows that are invalid already.
+        """
+        errors = self._errors(settings, None, errors)
+        state = self._read(token_ids, settings, is_refused, errors, None, None)
+        return state._replace(is_cut=is_cut)
+
+    def _read(self, token_ids, settings, is_refused, errors, written, steps):
+        is_valid = errors == ""
+        settings = settle(settings, is_valid, is_refused)
         lengths = tf.cast(token_ids.row_lengths(), tf.int32)
         written = _settle_written(written, is_valid)
         decoding = self._decoder.start(
@@ -196,7 +226,7 @@ class TextCompleter:
                 lambda values: hide(values, is_hidden, 0), made.details
             ),
             finish_reasons=tf.gather(FINISH_REASONS, reasons),
-            prompt_truncated=made.prompt_truncated,
+            prompt_truncated=made.prompt_truncated | state.is_cut,
             seeds=made.seeds,
             errors=state.errors,
         )
@@ -251,6 +281,7 @@ def _begun(decoding, settings, is_refused, errors, written):
         errors=errors,
         sent_bytes=none if written is None else written.sent_bytes,
         sent_tokens=none if written is None else written.sent_tokens,
+        is_cut=tf.zeros_like(is_refused),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from gpt_keras.generation.setting_values import BEAM_DEFAULTS
 from gpt_keras.generation.setting_values import DEFAULTS
+from gpt_keras.generation.setting_values import choice_rows
 from gpt_keras.generation.setting_values import setting_rows
 from gpt_keras.serving import client_rows
 from gpt_keras.serving.client_inputs import id_rows
@@ -281,6 +282,70 @@ class Client:
             return []
         columns = self._connection.predict("score", inputs, timeout)
         return like(texts, client_rows.scores(columns))
+
+    def choose(
+        self,
+        prompts: str | bytes | Sequence[str | bytes],
+        choices: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        per_token: bool = False,
+        timeout: float | None = None,
+    ) -> client_rows.Choice | list[client_rows.Choice]:
+        """Finds the likeliest of several texts after each prompt.
+
+        Args:
+            prompts: One text or several.
+            choices: Texts for all prompts, or a sequence of them for each.
+            per_token: Whether they are compared by their log-probability per
+                token.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            A `Choice` for one prompt, a list of them for several.
+
+        Raises:
+            ValueError: The choices are no texts, or not as many lists of them
+                as there are prompts.
+            CallError: The request was not answered.
+        """
+        texts = listed("prompts", prompts)
+        inputs = {
+            "prompts": texts,
+            "choices": choice_rows(len(texts), choices),
+            "per_token": [bool(per_token)] * len(texts),
+        }
+        if not texts:
+            return []
+        columns = self._connection.predict("choose", inputs, timeout)
+        return like(prompts, client_rows.choices(columns))
+
+    def embed(
+        self,
+        texts: str | bytes | Sequence[str | bytes],
+        *,
+        normalize: bool = False,
+        timeout: float | None = None,
+    ) -> client_rows.Embedding | list[client_rows.Embedding]:
+        """Gives a vector for each text.
+
+        Args:
+            texts: One text or several.
+            normalize: Whether the vectors have the Euclidean length 1.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            An `Embedding` for one text, a list of them for several.
+
+        Raises:
+            ValueError: They are no texts.
+            CallError: The request was not answered.
+        """
+        rows = listed("texts", texts)
+        if not rows:
+            return []
+        inputs = {"texts": rows, "normalize": [bool(normalize)] * len(rows)}
+        columns = self._connection.predict("embed", inputs, timeout)
+        return like(texts, client_rows.embeddings(columns))
 
     def tokenize(
         self,

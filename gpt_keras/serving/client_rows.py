@@ -103,6 +103,42 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which of a row's choices is the likeliest.
+
+    Attributes:
+        text: That choice.
+        index: Its index; -1 for a row with an error.
+        logprobs: The natural logarithm of each choice's probability.
+        num_tokens: The tokens of each choice.
+        error: The rule that the row breaks and what came, or empty.
+    """
+
+    text: str
+    index: int
+    logprobs: tuple[float, ...]
+    num_tokens: tuple[int, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A text's vector.
+
+    Attributes:
+        vector: `(d_model,)` float32; zeros for a row with an error.
+        num_tokens: The tokens that are in the mean.
+        text_truncated: Whether only the beginning fitted into the model.
+        error: The rule that the row breaks and what came, or empty.
+    """
+
+    vector: np.ndarray
+    num_tokens: int
+    text_truncated: bool
+    error: str
+
+
+@dataclass(frozen=True)
 class Logits:
     """The model's scores of every next token.
 
@@ -208,6 +244,31 @@ def scores(columns: Mapping[str, Any]) -> list[Score]:
             row["error"],
         )
         for row in _rows(columns)
+    ]
+
+
+def choices(columns: Mapping[str, Any]) -> list[Choice]:
+    """Returns the rows of the signature `choose`."""
+    return [
+        Choice(
+            row["choice"],
+            row["choice_index"],
+            tuple(row["choice_logprobs"][: row["num_choices"]]),
+            tuple(row["choice_lengths"][: row["num_choices"]]),
+            row["error"],
+        )
+        for row in _rows(columns)
+    ]
+
+
+def embeddings(columns: Mapping[str, Any]) -> list[Embedding]:
+    """Returns the rows of the signature `embed`."""
+    vectors = np.asarray(columns["embeddings"], np.float32)
+    return [
+        Embedding(
+            vector, row["num_tokens"], row["text_truncated"], row["error"]
+        )
+        for vector, row in zip(vectors, _rows(columns), strict=True)
     ]
 
 

@@ -49,6 +49,12 @@ _SECTIONS = {
         "What a signature uses for a setting that it doesn't take; of banned "
         "texts the number.",
     ),
+    "tasks": (
+        "Tasks",
+        "What the model was trained for, the first one as `serving_default`. A "
+        "signature takes the fields, and what is too long is cut in one of "
+        "them. 0 beams draw tokens.",
+    ),
     "limits": (
         "Limits",
         "In tokens, bytes and texts. What goes beyond is invalid, but of a "

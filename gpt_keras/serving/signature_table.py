@@ -7,6 +7,12 @@ import tensorflow as tf
 
 # One sentence for each input and output, in whatever signature it stands.
 MEANINGS = {
+    "source": "The text to translate.",
+    "context": "The text that the answer is in.",
+    "question": "What is asked about it.",
+    "document": "The text to summarise.",
+    "prompt": "The text to answer or to go on from.",
+    "messages": "What was said, the user's first and last, joined by U+001F.",
     "prompts": "The text to go on from; empty for the beginning of a document.",
     "texts": "The row's text, which follows on the prompt where there is one.",
     "token_ids": "The row's tokens; beyond its length they are padding.",
@@ -59,6 +65,21 @@ MEANINGS = {
     "scores": "Their log-probabilities, divided by their lengths' penalty.",
     "total_logprobs": "The sums of their tokens' log-probabilities, that of "
     "the end of the text included.",
+    "choices": "Texts to choose from, joined by U+001F, none of them empty.",
+    "per_token": "Whether choices are compared by their log-probability per "
+    "token.",
+    "choice": "The likeliest of the row's choices after the prompt.",
+    "choice_index": "Its index, from 0; -1 for an invalid row.",
+    "num_choices": "How many choices the row has.",
+    "choice_lengths": "The tokens of each choice.",
+    "choice_logprobs": "The natural logarithm of each choice's probability "
+    "after the prompt; 0 beyond `num_choices`.",
+    "normalize": "Whether the vector is divided by its Euclidean length.",
+    "embeddings": "The mean of the model's last states over the text's tokens; "
+    "0 for an empty text.",
+    "num_tokens": "The tokens that are in the mean.",
+    "text_truncated": "Whether only the beginning of the text fitted into the "
+    "model.",
     "finish_reasons": "Why each ended, as `finish_reason`.",
     "finish_reason": "Why the row ended: `stop`, `length`, `max_length`, "
     "`repetition`, `refused` or `invalid`; empty where it goes on.",

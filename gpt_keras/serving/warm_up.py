@@ -175,6 +175,15 @@ def _texts(*texts):
 _EVERYTHING = {
     "prompts": "The",
     "texts": " cat sat on the mat.",
+    "source": "The cat sat on the mat.",
+    "context": "The cat sat on the mat.",
+    "question": "Who sat on the mat?",
+    "document": "The cat sat on the mat. It slept.",
+    "prompt": "Who sat on the mat?",
+    "messages": _texts("Hello.", "Hello!", "Who sat on the mat?"),
+    "choices": _texts(" yes", " not at all"),
+    "per_token": True,
+    "normalize": True,
     "token_ids": [0, 1],
     "lengths": 2,
     "state_bytes": b"",
@@ -211,11 +220,14 @@ _CHANGES = (
         "lengths": 1,
         "steps": 0,
         "num_beams": 1,
+        "per_token": False,
+        "normalize": False,
     },
     {
         "prompts": b"\xff",
         "temperature": -1.0,
         "num_beams": 0,
+        "choices": "",
         "token_ids": [-1, 0],
         "state_bytes": b"\xff",
     },
@@ -243,6 +255,7 @@ def _column(spec, rows):
     values = np.array(values, object if is_text else None)
     has_kind = {
         "O": spec.dtype == tf.string,
+        "b": spec.dtype.is_bool,
         "i": spec.dtype.is_integer,
         "f": spec.dtype.is_floating,
     }
