@@ -52,7 +52,8 @@ MODEL = """
     generation.setting_values generation.settings
     generation.split_mix generation.watermark generation.redaction
     generation.refusal generation.policy generation.penalties
-    generation.filters generation.sampling generation.byte_search
+    generation.filters generation.spans generation.sampling
+    generation.byte_search
     generation.token_table generation.text_matching generation.text_rules
     generation.repetition_guard generation.cache_rows
     generation.columns generation.decoding_state generation.text_pieces
@@ -94,7 +95,7 @@ MODEL = """
 """.split()
 CLI = """
     cli.program cli.model_source cli.convert cli.sampling cli.beams
-    cli.watermark_key
+    cli.query_rows cli.task_flags cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
     cli.batching cli.train cli.generate cli.export cli.detection
     cli.detect_watermark cli.measure_watermark cli.measure_export
@@ -103,7 +104,7 @@ CLI = """
     cli.evaluation_task cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
     cli.measure_store cli.resize cli.synthetic_batches cli.plan
-    cli.measure_plan cli.serve cli.client_flags cli.query_rows cli.query
+    cli.measure_plan cli.serve cli.client_flags cli.query
     cli.conversation cli.chat_sources cli.chat_session cli.chat
     cli.server_process cli.memory_samples cli.load_requests cli.load_clients
     cli.upgrade_under_load cli.measure_serving

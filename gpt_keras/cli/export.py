@@ -2,6 +2,9 @@
 
     python -m tools.export --model_dir=runs/quickstart \\
         --output=saved_models/quickstart
+
+With `--task=translate` the model answers sentences instead of going on with
+them.
 """
 
 import glob
@@ -12,6 +15,7 @@ from absl import flags
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli import task_flags
 from gpt_keras.cli.model_source import read_model
 from gpt_keras.generation.beam_settings import MAX_BEAMS
 from gpt_keras.serving.export import MAX_NEW_TOKENS
@@ -33,6 +37,7 @@ def define_flags(values):
     )
     sampling.define_flags(values)
     safety.define_flags(values)
+    task_flags.define_tasks(values)
     _define_limits(values)
     _define_precision(values)
     flags.DEFINE_list(
@@ -102,11 +107,13 @@ def main(values):
         "max_new_tokens": values.new_tokens_limit,
         "max_beams": values.max_beams,
     }
+    tasks = task_flags.tasks(values)
     path = export_saved_model(
         *read_model(values.model_dir, best=values.best),
         values.output,
         policy=safety.policy(values, **limits),
         signatures=values.signatures,
+        tasks=tasks,
         dtype=values.dtype,
         quantize=values.quantize,
         loss_texts=_texts(values.loss_text),

@@ -2,6 +2,11 @@
 
     python -m tools.generate --model_dir=runs/quickstart --prompt='The '
 
+A model that was trained for a task gets its fields:
+
+    python -m tools.generate --model_dir=runs/translate --task=translate \\
+        --field=source='A dog runs.'
+
 With `--beams=4` it writes the likeliest text that a beam search finds.
 """
 
@@ -13,8 +18,12 @@ from gpt_keras.cli import beams
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli import task_flags
 from gpt_keras.cli.model_source import read_model
+from gpt_keras.generation.task_generator import TaskGenerator
+from gpt_keras.generation.tasks import make_task
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.text.template import find_template
 
 
 def define_flags(values):
@@ -26,6 +35,7 @@ def define_flags(values):
         "Text to go on from; several times for several texts.",
         flag_values=values,
     )
+    task_flags.define_fields(values)
     sampling.define_flags(values)
     beams.define_flags(values)
     safety.define_flags(values)
@@ -33,6 +43,10 @@ def define_flags(values):
 
 def main(values):
     """Prints each prompt with its completions."""
+    if values.task is not None:
+        return _run_task(values)
+    if values.field:
+        raise ValueError("`field` needs `task`. Received: none")
     generator = TextGenerator(
         *read_model(values.model_dir, best=values.best),
         safety.policy(values),
@@ -50,6 +64,34 @@ def main(values):
                 "(stopped at the model's max_length; --overflow=roll goes on)",
                 file=sys.stderr,
             )
+
+
+def _run_task(values):
+    """Prints the answers to a task."""
+    template = find_template(values.task)
+    given = task_flags.given_settings(values)
+    if values.answer_from is not None:
+        given["answer_from"] = values.answer_from
+    if values["beams"].present or values["length_penalty"].present:
+        named = {x: values[x].value for x in ("beams", "length_penalty")}
+        given |= {x: y for x, y in named.items() if values[x].present}
+    if values.num_return != 1:
+        raise ValueError(
+            "A task must have one answer. Received: "
+            f"num_return={values.num_return}"
+        )
+    task = make_task(template, values.task, **given)
+    fields = task_flags.fields(values, template)
+    generator = TaskGenerator(
+        *read_model(values.model_dir, best=values.best),
+        task,
+        safety.policy(values),
+    )
+    results = generator.run(**fields)
+    for result in results if isinstance(results, list) else [results]:
+        print(result.text)
+        if result.is_cut:
+            print(f"(its {template.truncate} was cut)", file=sys.stderr)
 
 
 def _print_hypotheses(results, num_return):

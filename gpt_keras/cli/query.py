@@ -6,6 +6,7 @@
 It exits with 1 if a row broke a rule or the server did not answer.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -19,7 +20,9 @@ from gpt_keras.cli import query_rows
 from gpt_keras.cli import sampling
 from gpt_keras.generation.setting_values import BEAM_DEFAULTS
 from gpt_keras.generation.setting_values import join_texts
+from gpt_keras.generation.setting_values import signature_name
 from gpt_keras.serving.client_errors import InvalidRequestError
+from gpt_keras.serving.client_protocol import SignatureInfo
 
 # What is printed as it is; of other outputs, all are printed as JSON.
 _TEXTS = ("completions", "texts", "choice")
@@ -76,6 +79,19 @@ def _define_rows(values):
         "for several texts.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "task",
+        None,
+        "Instead of a signature, a task that the model was exported with.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "field",
+        [],
+        "NAME=TEXT: a field of the task; `messages` several times for what was "
+        "said in turn.",
+        flag_values=values,
+    )
     flags.DEFINE_multi_string(
         "choice",
         [],
@@ -119,6 +135,8 @@ def main(values):
             return _print_metadata(client, values.json)
         if values.stream:
             return _stream(client, values)
+        if values.task is not None and values.file is None:
+            return _run_task(client, values)
         return _ask(client, values)
 
 
@@ -128,6 +146,19 @@ def run():
 
 
 def _check(values):
+    if values.task is not None and (
+        values["signature"].present or values.prompt or values.text
+    ):
+        raise ValueError(
+            "`task` must be with `field` or `file` alone. Received: "
+            f"signature={values.signature!r}, prompt={values.prompt}, "
+            f"text={values.text}"
+        )
+    if values.field and (values.task is None or values.file is not None):
+        raise ValueError(
+            "`field` needs `task`, without `file`. Received: "
+            f"task={values.task!r}, file={values.file!r}"
+        )
     chosen = [x for x in ("status", "metadata", "stream") if values[x].value]
     if len(chosen) > 1:
         raise ValueError(
@@ -194,22 +225,42 @@ def _tensors(table):
 
 
 def _ask(client, values):
-    info = client.metadata().signatures.get(values.signature)
+    name = values.signature
+    if values.task is not None:
+        name = signature_name(values.task)
+    info = client.metadata().signatures.get(name)
     if info is None:
         known = sorted(client.metadata().signatures)
         raise ValueError(
             f"`signature` must be one of the model's, {known}. Received: "
-            f"signature={values.signature!r}"
+            f"signature={name!r}"
         )
     settings = _settings(values, info)
     rows, count, failed = _rows(values), 0, False
     while part := list(itertools.islice(rows, values.rows_per_call)):
         columns = query_rows.columns(part, info, settings)
-        outputs = client.predict(values.signature, columns)
+        outputs = client.predict(name, columns)
         for row, answer in zip(part, query_rows.as_rows(outputs), strict=True):
             count += 1
             failed |= _print_row(count, row, answer, values)
     return 1 if failed else 0
+
+
+def _run_task(client, values):
+    """Prints the answer to the fields that the flags give."""
+    _settings(values, SignatureInfo({}, {}))  # the export's alone hold
+    fields = query_rows.given_fields(values.field)
+    answers = client.run_task(values.task, **fields)
+    answers = answers if isinstance(answers, list) else [answers]
+    for number, answer in enumerate(answers, 1):
+        if values.json:
+            row = dataclasses.asdict(answer)
+            print(json.dumps(row, ensure_ascii=False))
+        elif not answer.error:
+            print(answer.text)
+        if answer.error:
+            print(f"error: row {number}: {answer.error}", file=sys.stderr)
+    return 1 if any(answer.error for answer in answers) else 0
 
 
 def _settings(values, info):
@@ -228,7 +279,7 @@ def _settings(values, info):
     ]
     if unused:
         raise ValueError(
-            f"The signature {values.signature!r} takes the settings "
+            f"{values.task or values.signature!r} takes the settings "
             f"{[name for name in settings if name in info.inputs]}. Received: "
             f"{unused}"
         )

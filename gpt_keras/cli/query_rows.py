@@ -54,6 +54,21 @@ def given_rows(prompts, texts) -> list[dict[str, Any]]:
     return rows
 
 
+def given_fields(pairs) -> dict[str, str | list[str]]:
+    """Returns the fields of a task that flags give as NAME=TEXT.
+
+    Raises:
+        ValueError: One is something else.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"`field` must be NAME=TEXT. Received: {pair!r}")
+        found.setdefault(name, []).append(text)
+    return {name: x[0] if len(x) == 1 else x for name, x in found.items()}
+
+
 def columns(
     rows, info: SignatureInfo, settings: Mapping[str, Any]
 ) -> dict[str, list]:

@@ -275,6 +275,7 @@ class Decoder:
                 end_of_text_id=self.end_of_text_id,
                 is_banned=self._texts.banned_tokens(state.texts),
                 watermark=self._watermark,
+                spans=state.spans or None,
             ),
         )
         is_running = state.finish_reasons == RUNNING

@@ -12,6 +12,8 @@ import tensorflow as tf
 from gpt_keras.generation import filters
 from gpt_keras.generation import penalties
 from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.spans import Spans
+from gpt_keras.generation.spans import keep_to_spans
 from gpt_keras.generation.split_mix import uniforms
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.generation.watermark import green_tokens
@@ -32,6 +34,7 @@ class SamplingContext(NamedTuple):
         is_banned: `(batch, vocab_size)` boolean, tokens that must not be
             drawn, or None.
         watermark: What marks the drawn tokens, or None.
+        spans: `Spans` that what is written must be of, or None.
     """
 
     positions: Any
@@ -41,6 +44,7 @@ class SamplingContext(NamedTuple):
     end_of_text_id: int
     is_banned: Any = None
     watermark: Watermark | None = None
+    spans: Spans | None = None
 
 
 def sample(logits, settings: GenerationSettings, context: SamplingContext):
@@ -160,6 +164,7 @@ RULES = {
     "no_repeat_ngram": penalties.ban_repeated_ngrams,
     "banned": penalties.ban_tokens,
     "watermark": _mark,
+    "spans": keep_to_spans,
 }
 PROCESSORS = RULES | {
     "temperature": filters.apply_temperature,

@@ -169,6 +169,15 @@ def field_rows(
     return columns, is_one
 
 
+def signature_name(task: str) -> str:
+    """Returns what the signature of a task is called.
+
+    Args:
+        task: Its name, such as `translate` or `translate:zh-en`.
+    """
+    return task.replace(":", "_").replace("-", "_")
+
+
 def _conversations(name, given):
     if isinstance(given, str):
         given = [given]

@@ -21,6 +21,7 @@ from gpt_keras.generation.row_errors import with_error
 from gpt_keras.generation.row_errors import with_length_error
 from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.spans import SpanTable
 from gpt_keras.generation.tasks import Task
 from gpt_keras.generation.tasks import check_tasks
 from gpt_keras.generation.text_completion import TextCompleter
@@ -71,6 +72,10 @@ class TaskCompleter:
         self._policy = policy
         self._model = model
         self.completer = TextCompleter(model, tokenizer, policy)
+        self._span_segment = self._span_table = None
+        if task.answer_from is not None:
+            self._span_segment = task.span_segment()
+            self._span_table = SpanTable(tokenizer)
 
     def complete(
         self,
@@ -105,7 +110,17 @@ class TaskCompleter:
     def start(self, fields, settings: GenerationSettings):
         """Returns the `CompletionState` before the first token."""
         prompts = self._read(fields, settings.max_new_tokens)
-        return self.completer.start_tokens(settings=settings, **prompts)
+        spans = ()
+        if self._span_table is not None:
+            token_ids = prompts["token_ids"]
+            spans = self._span_table.find(
+                token_ids.to_tensor(),
+                tf.cast(token_ids.row_lengths(), tf.int32),
+                self._span_segment,
+            )
+        return self.completer.start_tokens(
+            settings=settings, spans=spans, **prompts
+        )
 
     def _read(self, fields, max_new_tokens) -> dict[str, Any]:
         """Judges fields and puts them into the template.

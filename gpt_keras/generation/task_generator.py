@@ -156,6 +156,11 @@ class TaskGenerator:
         return field_rows(template.fields, fields, template.turns)
 
     def _task(self, settings):
+        if "answer_from" in (settings or {}):
+            raise ValueError(
+                "`answer_from` is of the task, not of a call. Received: "
+                f"answer_from={settings['answer_from']!r}"
+            )
         return self.task.with_settings(**(settings or {}))
 
 

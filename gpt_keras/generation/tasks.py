@@ -11,6 +11,7 @@ from typing import Any
 from gpt_keras.generation.beam_settings import USED_SETTINGS
 from gpt_keras.generation.beam_settings import make_beam_settings
 from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import signature_name
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import make_settings
 
@@ -37,6 +38,8 @@ class Task:
         beams: How many hypotheses a beam search goes on with, the best of
             which is the answer; 0 draws tokens.
         length_penalty: Of a beam search.
+        answer_from: A field of the template that every answer is a part of;
+            None for answers of any words. It can't be with beams.
 
     Raises:
         ValueError: A setting is unknown or breaks its rule.
@@ -53,6 +56,7 @@ class Task:
     )
     beams: int = 0
     length_penalty: float = BEAM_DEFAULTS["length_penalty"]
+    answer_from: str | None = None
 
     def __post_init__(self):
         if not isinstance(self.beams, int) or isinstance(self.beams, bool):
@@ -60,6 +64,34 @@ class Task:
                 f"`beams` must be an integer. Received: beams={self.beams!r}"
             )
         self.row_settings(1)
+        if self.answer_from is None:
+            return
+        if self.beams or self.template.turns:
+            raise ValueError(
+                "`answer_from` must be without beams, and of a template "
+                f"without turns. Received: beams={self.beams}, template="
+                f"{self.template.name!r}"
+            )
+        self.span_segment()
+
+    def span_segment(self) -> int:
+        """Returns how many special tokens stand before `answer_from`.
+
+        Raises:
+            ValueError: It is no field, or not between special tokens.
+        """
+        names = [part.name for part in self.template.prompt]
+        fields = self.template.fields
+        if self.answer_from in fields:
+            place = names.index(self.answer_from)
+            beside = names[max(place - 1, 0) : place + 2]
+            if not {*beside} & {*fields} - {self.answer_from}:
+                before = [name for name in names[:place] if name not in fields]
+                return 1 + len(before)  # the end of the text is the first
+        raise ValueError(
+            "`answer_from` must be a field between special tokens, of "
+            f"{fields}. Received: answer_from={self.answer_from!r}"
+        )
 
     @property
     def signature(self) -> str:
@@ -73,8 +105,8 @@ class Task:
         that the task had drop out.
 
         Args:
-            **given: Fields of `GenerationSettings`, and `beams` and
-                `length_penalty`.
+            **given: Fields of `GenerationSettings`, and `beams`,
+                `length_penalty` and `answer_from`.
 
         Raises:
             ValueError: As `Task`.
@@ -82,6 +114,7 @@ class Task:
         own = dict(self.settings) | {
             "beams": self.beams,
             "length_penalty": self.length_penalty,
+            "answer_from": self.answer_from,
         }
         if "beams" not in given and _DRAWING & given.keys():
             own["beams"] = 0
@@ -89,9 +122,10 @@ class Task:
         if merged["beams"]:
             unused = _DRAWING - given.keys()
             merged = {x: merged[x] for x in merged if x not in unused}
-        searching = {x: merged.pop(x) for x in ("beams", "length_penalty")}
+        others = ("beams", "length_penalty", "answer_from")
+        others = {x: merged.pop(x) for x in others}
         settings = MappingProxyType(merged)
-        return Task(self.name, self.template, settings, **searching)
+        return Task(self.name, self.template, settings, **others)
 
     def row_settings(self, batch_size: int, max_beams: int | None = None):
         """Returns its settings for every row of a batch.
@@ -123,8 +157,8 @@ def make_task(template, name: str | None = None, **settings) -> Task:
     Args:
         template: As of `Task`.
         name: What the task is called; None for the template's name.
-        **settings: Fields of `GenerationSettings`, and `beams` and
-            `length_penalty`, as for `Task.with_settings`.
+        **settings: Fields of `GenerationSettings`, and `beams`,
+            `length_penalty` and `answer_from`, as for `Task.with_settings`.
 
     Raises:
         ValueError: As `Task`.
@@ -136,15 +170,6 @@ def make_task(template, name: str | None = None, **settings) -> Task:
 
 
 _DRAWING = SETTINGS.keys() - {*USED_SETTINGS}
-
-
-def signature_name(task: str) -> str:
-    """Returns what the signature of a task is called.
-
-    Args:
-        task: Its name, such as `translate` or `translate:zh-en`.
-    """
-    return task.replace(":", "_").replace("-", "_")
 
 
 def check_tasks(tasks, tokenizer) -> None:

@@ -134,6 +134,7 @@ class TextCompleter:
         is_refused,
         is_cut,
         errors,
+        spans=(),
     ) -> CompletionState:
         """As `start`, for prompts that are tokens already.
 
@@ -143,10 +144,12 @@ class TextCompleter:
             is_refused: `(batch,)` boolean, whether the prompt is.
             is_cut: `(batch,)` boolean, whether it has been cut.
             errors: `(batch,)` strings, of rows that are invalid already.
+            spans: `Spans` that the completions must be of, or `()`.
         """
         errors = self._errors(settings, None, errors)
         state = self._read(token_ids, settings, is_refused, errors, None, None)
-        return state._replace(is_cut=is_cut)
+        decoding = state.decoding._replace(spans=spans)
+        return state._replace(decoding=decoding, is_cut=is_cut)
 
     def _read(self, token_ids, settings, is_refused, errors, written, steps):
         is_valid = errors == ""
@@ -207,7 +210,13 @@ class TextCompleter:
         spelt = tf.strings.substr(
             spelt, tf.zeros_like(made.text_lengths), made.text_lengths
         )
-        text = tf.strings.unicode_transcode(spelt, "UTF-8", "UTF-8")
+        # A span may end within a character, and is a part of its context.
+        text = tf.strings.unicode_transcode(
+            spelt,
+            "UTF-8",
+            "UTF-8",
+            errors="ignore" if state.decoding.spans else "replace",
+        )
         text, is_redacted = redact(text, self._policy.redact)
         is_refused = state.is_refused
         is_refused |= find_refused(text, self._policy.refuse)

@@ -12,7 +12,9 @@ from typing import Any
 from gpt_keras.generation.setting_values import BEAM_DEFAULTS
 from gpt_keras.generation.setting_values import DEFAULTS
 from gpt_keras.generation.setting_values import choice_rows
+from gpt_keras.generation.setting_values import field_rows
 from gpt_keras.generation.setting_values import setting_rows
+from gpt_keras.generation.setting_values import signature_name
 from gpt_keras.serving import client_rows
 from gpt_keras.serving.client_inputs import id_rows
 from gpt_keras.serving.client_inputs import like
@@ -282,6 +284,50 @@ class Client:
             return []
         columns = self._connection.predict("score", inputs, timeout)
         return like(texts, client_rows.scores(columns))
+
+    def run_task(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        **fields,
+    ) -> client_rows.Answer | list[client_rows.Answer]:
+        """Asks for a task that the model was exported with.
+
+        Args:
+            name: Of the task, such as `translate`.
+            timeout: Seconds; None for the client's.
+            **fields: By name one text or several for each; of a conversation
+                `messages`, one text or a list of them in turn, or a list of
+                such lists.
+
+        Returns:
+            An `Answer` for one row, a list of them for several.
+
+        Raises:
+            ValueError: The model has no such task, or a field is missing,
+                unknown or no text.
+            CallError: The request was not answered.
+
+        Example:
+
+        >>> client.run_task("translate", source="A dog runs.").text
+        """
+        signature = signature_name(name)
+        info = self.metadata(timeout=timeout).signatures.get(signature)
+        if info is None:
+            known = sorted(self.metadata(timeout=timeout).signatures)
+            raise ValueError(
+                f"A task must be one of the model's signatures, {known}. "
+                f"Received: {name!r}"
+            )
+        turns = [*info.inputs] == ["messages"]
+        inputs, is_one = field_rows(info.inputs, fields, turns)
+        if not inputs or not next(iter(inputs.values())):
+            return []
+        columns = self._connection.predict(signature, inputs, timeout)
+        rows = client_rows.answers(columns)
+        return rows[0] if is_one else rows
 
     def choose(
         self,

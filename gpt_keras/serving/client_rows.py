@@ -103,6 +103,23 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a served model answered to a task.
+
+    Attributes:
+        text: The answer.
+        finish_reason: Why it ended; `"invalid"` for a row with an error.
+        is_cut: Whether the template's field did not fit into the model.
+        error: The rule that the row breaks and what came, or empty.
+    """
+
+    text: str
+    finish_reason: str
+    is_cut: bool
+    error: str
+
+
+@dataclass(frozen=True)
 class Choice:
     """Which of a row's choices is the likeliest.
 
@@ -241,6 +258,19 @@ def scores(columns: Mapping[str, Any]) -> list[Score]:
             tuple(row["logprobs"]),
             row["total_logprob"],
             row["bits_per_byte"],
+            row["error"],
+        )
+        for row in _rows(columns)
+    ]
+
+
+def answers(columns: Mapping[str, Any]) -> list[Answer]:
+    """Returns the rows of a task's signature."""
+    return [
+        Answer(
+            row["completions"],
+            row["finish_reason"],
+            row["prompt_truncated"],
             row["error"],
         )
         for row in _rows(columns)

@@ -199,6 +199,7 @@ def _task(task) -> dict[str, Any]:
         "signature": task.signature,
         "fields": task.template.fields,
         "cut_field": task.template.truncate,
+        "answer_from": task.answer_from,
         "beams": task.beams,
         "length_penalty": task.length_penalty if task.beams else None,
         "settings": dict(task.settings)

@@ -38,7 +38,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         *_signatures(card["signatures"]),
     ]
     for name, (heading, text) in _SECTIONS.items():
-        if card[name]:
+        if card.get(name):
             parts += [f"## {heading}", text, _table(card[name])]
     return "\n\n".join(parts) + "\n"
 

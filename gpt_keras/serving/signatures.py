@@ -86,6 +86,8 @@ def make_signatures(
         "tokenize": lambda: _tokenize(tokenizer, policy),
         "detokenize": lambda: _detokenize(tokenizer),
     }
+    if tasks:  # the first one is the default
+        names = names[1:]
     made = streaming_signatures(model, tokenizer, policy, names)
     made |= {name: make() for name, make in makers.items() if name in names}
     made = {name: made[name] for name in names}
