@@ -111,7 +111,9 @@ def export_saved_model(
     names = choose_signatures(signatures)
     policy = with_max_beams(policy)
     served = with_precision(model, dtype, quantize)
-    made = make_signatures(served, tokenizer, policy, names, tasks, **settings)
+    made = make_signatures(
+        served, tokenizer, policy, names, tasks=tasks, **settings
+    )
     functions = {name: signature.trace() for name, signature in made.items()}
     about = About(
         name=pathlib.Path(directory).resolve().name,

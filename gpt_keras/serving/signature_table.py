@@ -7,12 +7,6 @@ import tensorflow as tf
 
 # One sentence for each input and output, in whatever signature it stands.
 MEANINGS = {
-    "source": "The text to translate.",
-    "context": "The text that the answer is in.",
-    "question": "What is asked about it.",
-    "document": "The text to summarise.",
-    "prompt": "The text to answer or to go on from.",
-    "messages": "What was said, the user's first and last, joined by U+001F.",
     "prompts": "The text to go on from; empty for the beginning of a document.",
     "texts": "The row's text, which follows on the prompt where there is one.",
     "token_ids": "The row's tokens; beyond its length they are padding.",
@@ -97,6 +91,16 @@ MEANINGS = {
     "others.",
 }
 
+# Of the fields of tasks, beside them.
+FIELD_MEANINGS = {
+    "source": "The text to translate.",
+    "context": "The text that the answer is in.",
+    "question": "What is asked about it.",
+    "document": "The text to summarise.",
+    "prompt": "The text to answer or to go on from.",
+    "messages": "What was said, the user's first and last, joined by U+001F.",
+}
+
 
 def signature_table(functions: Mapping[str, Any]) -> dict[str, dict]:
     """Describes signatures as JSON can hold it.
@@ -129,7 +133,8 @@ def signature_table(functions: Mapping[str, Any]) -> dict[str, dict]:
 
 
 def _described(name, tensor) -> dict:
-    if name not in MEANINGS:
+    meanings = MEANINGS | FIELD_MEANINGS
+    if name not in meanings:
         raise ValueError(
             "Every input and output of a signature must have its meaning in "
             f"`MEANINGS`. Received: {name!r}"
@@ -139,5 +144,5 @@ def _described(name, tensor) -> dict:
         "name": name,
         "dtype": tensor.dtype.name,
         "shape": tensor.shape.as_list() if is_known else None,
-        "meaning": MEANINGS[name],
+        "meaning": meanings[name],
     }
