@@ -29,6 +29,7 @@ QUESTIONS = {
     "context": ["the cat sat", "on the mat " * 9, "a", "the bomb"],
     "question": ["who sat", "where", "b" * 70, "what"],
 }
+_SLOW = 600  # seconds: the first run of a graph takes its time
 CHATS = [["hi"], ["hi", "yes", "<|user|>no"], ["x" * 60, "b", "who"]]
 
 
@@ -86,7 +87,11 @@ def version(parts, tasks, tmp_path_factory):
 def server(version):
     folder = version.rsplit("/", 1)[0]
     config = ServerConfig(
-        folder, rest_api_port=0, port=0, enable_model_warmup=False
+        folder,
+        rest_api_port=0,
+        port=0,
+        enable_model_warmup=False,
+        rest_api_timeout_in_ms=_SLOW * 1000,
     )
     with LocalServer(config) as server:
         yield server
@@ -98,8 +103,8 @@ def client(request, server):
         "REST": f"http://127.0.0.1:{server.rest_port}",
         "gRPC": f"127.0.0.1:{server.grpc_port}",
     }
-    # The first run of a graph is slow.
-    with Client(addresses[request.param], "mine", timeout=600) as client:
+    address = addresses[request.param]
+    with Client(address, "mine", timeout=_SLOW) as client:
         yield client
 
 
@@ -115,7 +120,7 @@ def test_the_served_translation_is_that_of_python(client, generators):
 def test_a_task_of_one_field_takes_plain_texts(server, generators):
     address = f"http://127.0.0.1:{server.rest_port}/v1/models/mine:predict"
     body = json.dumps({"instances": SOURCES}).encode()
-    with urllib.request.urlopen(address, body, timeout=30) as response:
+    with urllib.request.urlopen(address, body, timeout=_SLOW) as response:
         answer = json.load(response)
     expected = generators["translate"].run(source=SOURCES)
     assert answer == {"predictions": [one.text for one in expected]}
@@ -255,7 +260,7 @@ def test_the_card_tells_of_the_tasks(version):
 
 def test_the_program_asks_for_a_task(server, generators, capsys, tmp_path):
     flags = [f"--server=http://127.0.0.1:{server.rest_port}"]
-    flags += ["--model_name=mine"]
+    flags += ["--model_name=mine", f"--timeout={_SLOW}"]
 
     def ask(*more):
         status = query.main(program.parse(query.define_flags, *flags, *more))
