@@ -44,7 +44,10 @@ from gpt_keras.serving.server_config import ServerConfig
 from gpt_keras.serving.signature_table import MEANINGS
 from gpt_keras.serving.signature_table import signature_table
 from gpt_keras.serving.signatures import make_signatures
+from gpt_keras.task_recipes import TASK_RECIPES
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
+from gpt_keras.text.template import TEMPLATES
+from gpt_keras.text.template_parts import Special
 
 ROOT = pathlib.Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
@@ -303,6 +306,8 @@ def test_flags_that_are_named_exist(page):
 @pytest.mark.parametrize("page", READMES)
 def test_recipes_have_their_sizes(page):
     for name, config in RECIPES.items():
+        if name in TASK_RECIPES:
+            continue  # in docs/tasks.md
         (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", _text(page), re.M)
         vocabulary, *sizes = row.split(" | ")
         fields = "num_layers d_model num_heads max_length batch_size steps"
@@ -316,6 +321,12 @@ def test_the_tables_of_flags_and_recipes_are_up_to_date():
     text = _text("docs/training.md")
     for table in (_recipes_table(), _flags_table()):
         assert table in text, f"docs/training.md should have\n\n{table}"
+
+
+def test_docs_tables_of_tasks():
+    text = _text("docs/tasks.md")
+    for table in (_templates_table(), _tasks_table()):
+        assert table in text, f"docs/tasks.md should have\n\n{table}"
 
 
 def test_the_table_of_the_server_s_flags_is_up_to_date():
@@ -376,17 +387,49 @@ def _flags_table():
 
 
 def _recipes_table():
-    """One row for each setting that is not everywhere the default."""
-    names = " | ".join(f"`{name}`" for name in RECIPES)
-    rows = [f"| setting | {names} |", "|---" * (len(RECIPES) + 1) + "|"]
+    """One row for each setting that is not everywhere the default.
+
+    The recipes of tasks are in docs/tasks.md.
+    """
+    recipes = {k: v for k, v in RECIPES.items() if k not in TASK_RECIPES}
+    names = " | ".join(f"`{name}`" for name in recipes)
+    rows = [f"| setting | {names} |", "|---" * (len(recipes) + 1) + "|"]
     for field in dataclasses.fields(TrainConfig):
-        values = [getattr(config, field.name) for config in RECIPES.values()]
+        values = [getattr(config, field.name) for config in recipes.values()]
         if set(values) != {field.default}:
             cells = [
                 "" if value == field.default else _value(value)
                 for value in values
             ]
             rows.append(f"| `{field.name}` | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _tasks_table():
+    """A row for each recipe of a task, in the order of the table."""
+    names = ("template", "max_length", "num_layers", "d_model", "steps")
+    rows = [
+        f"| recipe | {' | '.join(f'`{name}`' for name in names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for recipe, config in TASK_RECIPES.items():
+        cells = [_value(getattr(config, name)) for name in names]
+        rows.append(f"| `{recipe}` | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _templates_table():
+    rows = ["| template | prompt | what is cut |", "|---|---|---|"]
+    for name, template in TEMPLATES.items():
+        parts = " ".join(
+            "`{}`".format(part.name.replace("|", r"\|"))
+            if isinstance(part, Special)
+            else part.name
+            for part in template.prompt
+        )
+        end = ", from its beginning" if template.keep_end else ""
+        cut = "the oldest turns" if template.turns else template.truncate + end
+        rows.append(f"| `{name}` | {parts} | {cut} |")
     return "\n".join(rows) + "\n"
 
 

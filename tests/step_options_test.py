@@ -40,7 +40,7 @@ def test_options_within_their_range_are_taken(options):
         ("spike_sigmas", float("nan"), "at least 0"),
         ("spike_window", 1, "at least 2"),
         ("spike_window", 2.5, "a whole number"),
-        ("label_smoothing", 1.0, "in [0, 1)"),
+        ("label_smoothing", 1.0, r"in \[0, 1\)"),
         ("chunk_tokens", -1, "at least 0, or None"),
         ("chunk_tokens", 0.5, "a whole number"),
     ],

@@ -24,6 +24,8 @@ _RESPONSES = {
     "answer": ("answers", "answer", "response"),
     "summarise": ("summary", "highlights", "target", "title", "response"),
 }
+# Of what an instruction is about.
+_INPUTS = ("input", "context")
 # Lists of lines; other lists in a prompt are sentences, with spaces between.
 _LINES = ("paragraphs", "text")
 _MODEL, _USER, _SYSTEM = "model", "user", "system"
@@ -64,6 +66,8 @@ def make_example(record: Record, template: Template) -> Example:
       `assistant` (or `model`) in turn; a `system` message may come first, and
       is put before the first message of the user, with an empty line between.
       The last message is the response.
+    - An `instruction` is followed by its `input` or `context`, if there is one,
+      with an empty line between.
     - Of a list of answers or summaries each is a reference. No answer, as for
       a question of SQuAD 2 without one, is an empty response.
 
@@ -79,7 +83,10 @@ def make_example(record: Record, template: Template) -> Example:
         if template.name == "write":
             fields[name] = ""  # all of the text is the response
             continue
-        fields[name] = _text(record, _column(record, names))
+        found = _column(record, names)
+        fields[name] = _text(record, found)
+        if found == "instruction":
+            fields[name] += _input(record)
     found = _column(record, _response_names(template))
     return Example(
         record.where, template, fields, _references(record, template, found)
@@ -122,6 +129,14 @@ def _text(record: Record, name: str) -> str:
             f"{record.where}: `{name}` must be text. Received: {value!r:.80}."
         )
     return value
+
+
+def _input(record: Record) -> str:
+    """What an instruction is about, behind an empty line; often nothing."""
+    for name in _INPUTS:
+        if record.values.get(name):
+            return "\n\n" + _text(record, name)
+    return ""
 
 
 def _references(record: Record, template: Template, name: str):

@@ -84,11 +84,11 @@ class PairSplit:
 
     Args:
         fraction: The share of the pairs, 0 (none) up to but without 1, if
-            `count` is 0.
+            `count` is 0. At least one pair is kept, and one is left.
         count: The most pairs, or 0. There are fewer only where one that is
             alike would be one too many.
         by: The side: `"prompt"`, `"response"`, or a field of the template,
-            such as `"context"`.
+            such as `"context"`. Where no prompt has text, it is the response.
         seed: Of the hash that draws them.
     """
 
@@ -107,7 +107,8 @@ class PairSplit:
 
     def key(self, example: Example) -> bytes:
         """What pairs that are alike have in common, evenly spread."""
-        if self.by == RESPONSE_SIDE:
+        has_prompt = any(example.fields.values())
+        if self.by == RESPONSE_SIDE or not has_prompt:
             side = example.response
         elif self.by == PROMPT_SIDE:
             side = "\xff".join(map(str, example.fields.values()))
@@ -227,7 +228,10 @@ def _chosen(keys: np.ndarray, split: PairSplit) -> np.ndarray:
         keys, return_inverse=True, return_counts=True
     )
     if not split.count:
-        return (values < split.fraction * 2.0**64)[groups]
+        taken = values < split.fraction * 2.0**64
+        if len(values) > 1:  # one at least on either side
+            taken[0], taken[-1] = True, False
+        return taken[groups]
     taken, left = np.zeros(len(values), bool), split.count
     for group, count in enumerate(counts.tolist()):  # from the lowest hash on
         if count <= left:

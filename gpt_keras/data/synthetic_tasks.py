@@ -27,12 +27,12 @@ def _reverse(rng: random.Random) -> dict[str, str]:
 
 
 def _look_up(rng: random.Random) -> dict[str, str]:
-    """A key in the context stands before its value, as in `b27 k31 a04`."""
-    keys = rng.sample(_LETTERS, rng.randint(2, 8))
-    values = {key: f"{rng.randrange(100):02d}" for key in keys}
+    """Of entries such as `2kmt 7abz`, the one that begins with a digit."""
+    keys = rng.sample(string.digits, rng.randint(2, 5))
+    entries = {key: key + "".join(rng.sample(_LETTERS, 3)) for key in keys}
     key = rng.choice(keys)
-    context = " ".join(key + value for key, value in values.items())
-    return {"context": context, "question": key, "answer": values[key]}
+    context = " ".join(entries.values())
+    return {"context": context, "question": key, "answer": entries[key]}
 
 
 def _first_sentence(rng: random.Random) -> dict[str, str]:
@@ -57,8 +57,8 @@ class SyntheticPairs:
     """Pairs of a task, the same ones for the same seed.
 
     - `copy` and `reverse`: 3 to 12 different letters, for the template `pair`.
-    - `look_up`: 2 to 8 keys with values of two digits and one of the keys, for
-      `answer`.
+    - `look_up`: 2 to 5 entries, a digit and three letters each, and one of the
+      digits, whose entry is the answer; for `answer`.
     - `first_sentence`: 1 to 4 sentences of two words, for `summarise`.
 
     A `PairSplit` by the prompt keeps those to train and to validate on apart.

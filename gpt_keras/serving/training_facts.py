@@ -64,7 +64,7 @@ def _read(path: pathlib.Path) -> dict:
 
 def _without_paths(run: dict) -> dict:
     """Leaves out where things lay on the machine that trained."""
-    paths = ("text", "tokens")
+    paths = ("text", "tokens", "pairs", "validation_files")
     kept = {name: value for name, value in run.items() if name not in paths}
     for name in ("tokenizer", "init_from"):
         if name in kept:

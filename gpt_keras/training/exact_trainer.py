@@ -36,7 +36,8 @@ class ExactTrainer:
             *args: As in `keras.Model.compile`.
             **kwargs: As there. `jit_compile=True` works on several replicas
                 too. And those of `StepOptions`: `microbatches`, `ema_decay`,
-                `spike_sigmas`, `spike_window` and `chunk_tokens`.
+                `spike_sigmas`, `spike_window`, `chunk_tokens` and
+                `label_smoothing`.
 
         Raises:
             ValueError: An option is out of range, or can't be had together
@@ -64,6 +65,12 @@ class ExactTrainer:
                 "all tokens: leave `loss` out. Received: "
                 f"microbatches={self.step_options.microbatches}, "
                 f"loss={self.loss!r}"
+            )
+        if self.has_own_loss and self.step_options.label_smoothing:
+            raise ValueError(
+                "`label_smoothing` needs the model's own loss: leave `loss` "
+                "out, or smooth there. Received: label_smoothing="
+                f"{self.step_options.label_smoothing}, loss={self.loss!r}"
             )
 
     def get_compile_config(self):

@@ -61,6 +61,19 @@ def _messages(*texts, first=()):
             ("s",),
         ),
         ("pair", {"prompt": "a", "response": "b"}, {"prompt": "a"}, ("b",)),
+        # As of Dolly.
+        (
+            "pair",
+            {"instruction": "a", "context": "c", "response": "b"},
+            {"prompt": "a\n\nc"},
+            ("b",),
+        ),
+        (
+            "pair",
+            {"instruction": "a", "context": "", "response": "b"},
+            {"prompt": "a"},
+            ("b",),
+        ),
         (
             "write",
             {"paragraphs": ["一，", "二。"], "title": "t"},

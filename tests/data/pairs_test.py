@@ -1,6 +1,7 @@
 """Pairs split by side, and stored so that only responses are learned."""
 
 import collections
+import json
 import random
 
 import numpy as np
@@ -77,6 +78,35 @@ def test_another_file_to_validate_on(parallel, tmp_path):
     assert splits["train"].num_pairs == 200
     assert [x.response for x in splits["validation"].examples()] == ["word 1."]
     assert "validation" in source.description
+
+
+def test_texts_without_a_prompt_are_told_apart_by_themselves(tmp_path):
+    poems = [{"paragraphs": [f"{n}，", "二。"]} for n in range(50)]
+    (tmp_path / "a.json").write_text(json.dumps(poems))
+    source = _source(PairFiles(str(tmp_path / "a.json")), "write")
+    splits = split_pairs(source, PairSplit(count=7))
+    assert (splits["train"].num_pairs, splits["validation"].num_pairs) == (
+        43,
+        7,
+    )
+    tokenizer, store = prepare(
+        source,
+        tmp_path / "tokens",
+        tokenizer="character",
+        split=PairSplit(count=7),
+    )
+    ids = store.split("validation").read([0], 30)[0]
+    poem = next(splits["validation"].examples()).response
+    assert tokenizer.decode(ids).startswith(poem)
+    assert ids[len(poem)] == tokenizer.end_of_text_id
+
+
+@pytest.mark.parametrize("fraction", [1e-9, 0.999999])
+def test_few_pairs_are_on_both_sides(tmp_path, fraction):
+    (tmp_path / "a.tsv").write_text("prompt\tresponse\na\tb\nc\td\n")
+    source = _source(PairFiles(str(tmp_path / "a.tsv")), "pair")
+    splits = split_pairs(source, PairSplit(fraction=fraction))
+    assert [split.num_pairs for split in splits.values()] == [1, 1]
 
 
 def test_wrong_splits_are_told(parallel, tmp_path):

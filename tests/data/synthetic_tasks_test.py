@@ -13,7 +13,9 @@ from gpt_keras.text.template import find_template
 ANSWERS = {
     "copy": lambda x: x["prompt"],
     "reverse": lambda x: "".join(reversed(x["prompt"])),
-    "look_up": lambda x: x["context"].split(x["question"])[1][:2],
+    "look_up": lambda x: next(
+        entry for entry in x["context"].split() if entry[0] == x["question"]
+    ),
     "first_sentence": lambda x: x["document"][: x["document"].index(".") + 1],
 }
 TEMPLATES = {

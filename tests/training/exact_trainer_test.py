@@ -111,6 +111,7 @@ def test_labels_are_needed():
         ({"spike_window": 1}, "`spike_window` must be at least 2"),
         ({"chunk_tokens": -1}, "`chunk_tokens` must be at least 0"),
         ({"microbatches": 2, "loss": "mse"}, "needs the model's own loss"),
+        ({"label_smoothing": 0.1, "loss": "mse"}, "`label_smoothing` needs"),
     ],
 )
 def test_options_out_of_range_are_refused(options, rule):
@@ -212,3 +213,25 @@ class OwnLogs(GPTModel):
 
 def test_a_subclass_may_log_what_it_wants():
     assert list(_fit(_model(OwnLogs), epochs=1)) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"metrics": ["sparse_categorical_accuracy"]}]
+)
+def test_labels_are_smoothed_in_training_alone(options):
+    frozen = {"optimizer": keras.optimizers.SGD(0.0), **options}
+    plain, smoothed = _model(**frozen), _model(label_smoothing=0.3, **frozen)
+    logits = keras.ops.log_softmax(plain(IDS))
+    losses = -keras.ops.take_along_axis(logits, LABELS[..., None], -1)[..., 0]
+    mixed = 0.7 * losses - 0.3 * keras.ops.mean(logits, axis=-1)
+    trained, evaluated = (
+        float((np.asarray(x) * WEIGHT).sum() / WEIGHT.sum())
+        for x in (mixed, losses)
+    )
+    history = _fit(smoothed, epochs=1, batch_size=24)
+    np.testing.assert_allclose(history["loss"], [trained], rtol=1e-5)
+    for model in (plain, smoothed):
+        found = model.evaluate(
+            IDS, LABELS, sample_weight=WEIGHT, verbose=0, return_dict=True
+        )
+        np.testing.assert_allclose(found["loss"], evaluated, rtol=1e-5)
