@@ -55,14 +55,20 @@ MODEL = """
     generation.setting_values generation.settings
     generation.split_mix generation.watermark generation.redaction
     generation.refusal generation.policy generation.penalties
-    generation.filters generation.sampling generation.byte_search
+    generation.filters generation.spans generation.sampling
+    generation.byte_search
     generation.token_table generation.text_matching generation.text_rules
     generation.repetition_guard generation.cache_rows
     generation.columns generation.decoding_state generation.text_pieces
     generation.drawn_seeds generation.token_details generation.windows
-    generation.decoding generation.text_completion generation.text_generator
-    generation.id_prompts generation.scoring evaluation.detokenizers
-    evaluation.passages
+    generation.decoding generation.text_completion
+    generation.beam_settings generation.beam_search generation.beam_decoding
+    generation.beam_completion generation.beam_results
+    generation.id_prompts
+    generation.scoring generation.choosing generation.embedding
+    generation.tasks generation.task_completion generation.compiled_completion
+    generation.text_generator generation.task_generator
+    evaluation.detokenizers evaluation.passages
     evaluation.length_batches evaluation.token_scorer evaluation.task
     evaluation.perplexity evaluation.last_word evaluation.json_lines
     evaluation.multiple_choice evaluation.identity evaluation.partial_results
@@ -79,8 +85,9 @@ MODEL = """
     serving.warm_up serving.fingerprint serving.keyed_checksum
     serving.raw_strings serving.row_header serving.row_state
     serving.continuation serving.signature serving.streaming_signatures
-    serving.signatures serving.int8_matrix serving.quantization
-    serving.precision serving.export serving.serving_errors
+    serving.beam_signature serving.reading_signatures serving.task_signatures
+    serving.signatures serving.int8_matrix
+    serving.quantization serving.precision serving.export serving.serving_errors
     serving.server_messages serving.json_values serving.json_requests
     serving.json_responses serving.http_messages serving.http_bodies
     serving.http_server serving.serving_metrics serving.request_record
@@ -100,7 +107,8 @@ MODEL = """
 """.split()
 CLI = """
     cli.quiet_start cli.help_text cli.program cli.main
-    cli.model_source cli.convert cli.sampling cli.watermark_key
+    cli.model_source cli.convert cli.sampling cli.beams
+    cli.query_rows cli.task_flags cli.watermark_key
     cli.safety cli.progress_bar cli.pair_data cli.training_data cli.prepare
     cli.batching cli.generation_examples cli.generation_metrics cli.train
     cli.generate cli.export cli.detection
@@ -111,7 +119,7 @@ CLI = """
     cli.generation_evaluation cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
     cli.measure_store cli.resize cli.synthetic_batches cli.plan
-    cli.measure_plan cli.serve cli.client_flags cli.query_rows cli.query
+    cli.measure_plan cli.serve cli.client_flags cli.query
     cli.conversation cli.chat_sources cli.chat_session cli.chat
     cli.server_process cli.memory_samples cli.load_requests cli.load_clients
     cli.upgrade_under_load cli.measure_serving

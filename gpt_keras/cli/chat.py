@@ -3,8 +3,12 @@
     python -m tools.chat --model_dir=runs/mine
     python -m tools.chat --server=http://localhost:8501 --model_name=mine
 
-A base model goes on with a text: it answers as well as its texts had people
-answer each other. Ctrl-C breaks off an answer, Ctrl-D leaves.
+A model that was trained on conversations gets them as its template has them;
+on a server with the settings of its export. A base model, and any with a flag
+that says how to write turns down, goes on with a text: it answers as well as
+its texts had people answer each other.
+
+Ctrl-C breaks off an answer, Ctrl-D leaves.
 """
 
 import sys
@@ -16,10 +20,18 @@ from gpt_keras.cli import program
 from gpt_keras.cli import sampling
 from gpt_keras.cli.chat_session import ChatSession
 from gpt_keras.cli.chat_sources import LocalModel
+from gpt_keras.cli.chat_sources import ServedChat
 from gpt_keras.cli.chat_sources import ServedModel
 from gpt_keras.cli.conversation import Template
+from gpt_keras.serving.client_errors import CallError
 
 _PROMPT = "> "
+_MEANINGS = {
+    "preamble": "Text before all turns.",
+    "user_prefix": "Stands before what you say, and ends an answer.",
+    "model_prefix": "Stands before what the model says.",
+    "turn_end": "Stands after both.",
+}
 
 
 def define_flags(values):
@@ -43,13 +55,7 @@ def define_flags(values):
 
 
 def _define_template(values):
-    meanings = {
-        "preamble": "Text before all turns.",
-        "user_prefix": "Stands before what you say, and ends an answer.",
-        "model_prefix": "Stands before what the model says.",
-        "turn_end": "Stands after both.",
-    }
-    for name, meaning in meanings.items():
+    for name, meaning in _MEANINGS.items():
         default = getattr(Template, name)
         flags.DEFINE_string(name, default, meaning, flag_values=values)
 
@@ -67,9 +73,14 @@ def main(values):
         turn_end=values.turn_end,
     )
     settings = sampling.settings(values)
-    settings["stop"] = [*template.stops(), *settings["stop"]]
+    source = _source(values)
+    trained = _trained_source(source, values, settings)
+    if trained is None:
+        settings["stop"] = [*template.stops(), *settings["stop"]]
     is_terminal = sys.stdin.isatty()
-    session = ChatSession(_source(values), template, settings)
+    session = ChatSession(
+        trained or source, None if trained else template, settings
+    )
     if is_terminal:
         print("/help lists the commands.", file=sys.stderr)
     while not session.is_over:
@@ -87,6 +98,27 @@ def main(values):
 def run():
     """Runs the program."""
     program.run(define_flags, main)
+
+
+def _trained_source(source, values, settings):
+    """Returns the source of a model that was trained on conversations.
+
+    None where it wasn't, or where the flags say how to write them down.
+    """
+    if any(values[name].present for name in _MEANINGS):
+        return None
+    if isinstance(source, LocalModel):
+        return source.chat()
+    if any(values[name].present for name in settings):
+        return None  # what an export has in its graph takes none
+    client = client_flags.make_client(values)
+    try:
+        if "chat" in client.metadata().signatures:
+            return ServedChat(client, settings)
+    except CallError:
+        pass  # each answer will tell
+    client.close()
+    return None
 
 
 def _source(values):

@@ -5,6 +5,7 @@ from typing import Any
 
 from gpt_keras.cli.conversation import Conversation
 from gpt_keras.cli.conversation import Template
+from gpt_keras.cli.conversation import Turns
 from gpt_keras.generation.setting_values import DEFAULTS
 from gpt_keras.generation.setting_values import TEXTS
 from gpt_keras.generation.setting_values import setting_rows
@@ -24,7 +25,8 @@ class ChatSession:
 
     Args:
         source: Has `answer`, see `gpt_keras.cli.chat_sources`.
-        template: How the conversation is written down.
+        template: How the conversation is written down; None where the model
+            has a template of its own, and the source takes messages.
         settings: Of the answers, by name.
 
     Attributes:
@@ -32,12 +34,12 @@ class ChatSession:
         has_failed: Whether an answer failed.
     """
 
-    def __init__(self, source, template: Template, settings):
+    def __init__(self, source, template: Template | None, settings):
         self._source = source
-        self._conversation = Conversation(template)
+        self._conversation = Conversation(template) if template else Turns()
         self._settings = dict(settings)
         setting_rows(1, self._settings)
-        self._stops = template.stops()
+        self._stops = template.stops() if template else []
         self.is_over = False
         self.has_failed = False
 

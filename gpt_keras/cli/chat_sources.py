@@ -35,6 +35,38 @@ class ServedModel:
         return bool(stream.prompt_truncated), _with_first(first, stream)
 
 
+class ServedChat:
+    """A model on a server that was exported with the task `chat`.
+
+    Args:
+        client: To it.
+        settings: Those of the session, none of which was given.
+    """
+
+    def __init__(self, client: Client, settings):
+        self._client = client
+        self._settings = dict(settings)
+
+    def answer(self, messages: list[str], settings):
+        """Returns False, and the answer as one piece.
+
+        The template drops the oldest messages where there is no room.
+
+        Raises:
+            ValueError: A setting was changed, or the row breaks a rule.
+            CallError: The call was not answered.
+        """
+        if settings != self._settings:
+            raise ValueError(
+                "The settings of a served `chat` must be those of its export. "
+                "Received: others"
+            )
+        answer = self._client.run_task("chat", messages=messages)
+        if answer.error:
+            raise ValueError(answer.error)
+        return False, iter([answer.text])
+
+
 class LocalModel:
     """A model in a folder, or in any source that `tools.generate` reads.
 
@@ -55,6 +87,19 @@ class LocalModel:
         model, self._tokenizer = read_model(model_dir, best=best)
         self._max_length = model.max_length
         self._generator = TextGenerator(model, self._tokenizer)
+        self._model = model
+
+    def chat(self) -> "LocalChat | None":
+        """Returns the source of a model that was trained on conversations."""
+        from gpt_keras.generation.task_generator import TaskGenerator
+        from gpt_keras.generation.tasks import make_task
+        from gpt_keras.text.template import find_template
+
+        template = find_template("chat")
+        if not {*template.special_tokens} <= {*self._tokenizer.special_tokens}:
+            return None
+        task = make_task(template)
+        return LocalChat(TaskGenerator(self._model, self._tokenizer, task))
 
     def answer(self, prompt: str, settings) -> tuple[bool, Iterator[str]]:
         """Returns whether the prompt is cut, and the pieces.
@@ -67,6 +112,21 @@ class LocalModel:
     def _pieces(self, prompt, settings):
         # A generator: what is never asked for is never computed.
         yield from self._generator.stream(prompt, **settings)
+
+
+class LocalChat:
+    """A model in a folder that was trained on conversations.
+
+    Args:
+        generator: A `TaskGenerator` of the task `chat`.
+    """
+
+    def __init__(self, generator):
+        self._generator = generator
+
+    def answer(self, messages: list[str], settings):
+        """As `LocalModel.answer`; the template drops the oldest messages."""
+        return False, self._generator.stream(settings, messages=messages)
 
 
 def _with_first(first, rest):

@@ -69,3 +69,31 @@ class Conversation:
             + template.turn_end
             + template.model_prefix
         )
+
+
+class Turns:
+    """As `Conversation`, for a model that was trained on conversations: its
+    template writes them down.
+    """
+
+    def __init__(self):
+        self._messages = []
+
+    def __len__(self) -> int:
+        return len(self._messages) // 2
+
+    def prompt(self, text: str) -> list[str]:
+        """Returns what was said, and what the user says next."""
+        return [*self._messages, text]
+
+    def add(self, user: str, model: str) -> None:
+        """Keeps what both have said."""
+        self._messages += [user, model]
+
+    def drop_oldest(self) -> None:
+        """Forgets the oldest turn."""
+        del self._messages[:2]
+
+    def clear(self) -> None:
+        """Forgets all turns."""
+        self._messages.clear()

@@ -2,6 +2,9 @@
 
     python -m tools.export --model_dir=runs/quickstart \\
         --output=saved_models/quickstart
+
+With `--task=translate` the model answers sentences instead of going on with
+them.
 """
 
 import glob
@@ -12,7 +15,9 @@ from absl import flags
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli import task_flags
 from gpt_keras.cli.model_source import read_model
+from gpt_keras.generation.beam_settings import MAX_BEAMS
 from gpt_keras.progress import Progress
 from gpt_keras.serving.export import MAX_NEW_TOKENS
 from gpt_keras.serving.export import MAX_PROMPT_BYTES
@@ -33,6 +38,7 @@ def define_flags(values):
     )
     sampling.define_flags(values)
     safety.define_flags(values)
+    task_flags.define_tasks(values)
     _define_limits(values)
     _define_precision(values)
     flags.DEFINE_list(
@@ -61,6 +67,12 @@ def _define_limits(values):
         "new_tokens_limit",
         MAX_NEW_TOKENS,
         "To ask for more new tokens is invalid.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "max_beams",
+        MAX_BEAMS,
+        "To ask for more beams is invalid.",
         flag_values=values,
     )
 
@@ -94,7 +106,9 @@ def main(values):
     limits = {
         "max_prompt_bytes": values.max_prompt_bytes,
         "max_new_tokens": values.new_tokens_limit,
+        "max_beams": values.max_beams,
     }
+    tasks = task_flags.tasks(values)
     model, tokenizer = read_model(values.model_dir, best=values.best)
     with Progress("Exporting", unit="parts") as progress:
         path = export_saved_model(
@@ -103,6 +117,7 @@ def main(values):
             values.output,
             policy=safety.policy(values, **limits),
             signatures=values.signatures,
+            tasks=tasks,
             dtype=values.dtype,
             quantize=values.quantize,
             loss_texts=_texts(values.loss_text),

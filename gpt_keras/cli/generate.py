@@ -1,6 +1,13 @@
 """Writes on from a prompt.
 
-python -m tools.generate --model_dir=runs/quickstart --prompt='The '
+    python -m tools.generate --model_dir=runs/quickstart --prompt='The '
+
+A model that was trained for a task gets its fields:
+
+    python -m tools.generate --model_dir=runs/translate --task=translate \\
+        --field=source='A dog runs.'
+
+With `--beams=4` it writes the likeliest text that a beam search finds.
 """
 
 import sys
@@ -10,14 +17,19 @@ from collections.abc import Iterator
 import tqdm
 from absl import flags
 
+from gpt_keras.cli import beams
 from gpt_keras.cli import program
 from gpt_keras.cli import safety
 from gpt_keras.cli import sampling
+from gpt_keras.cli import task_flags
 from gpt_keras.cli.model_source import read_model
+from gpt_keras.generation.task_generator import TaskGenerator
+from gpt_keras.generation.tasks import make_task
 from gpt_keras.generation.text_generator import GenerationResult
 from gpt_keras.generation.text_generator import TextGenerator
 from gpt_keras.progress import Progress
 from gpt_keras.progress import Working
+from gpt_keras.text.template import find_template
 
 _ROWS = 32  # prompts at a time
 
@@ -31,14 +43,25 @@ def define_flags(values):
         "Text to go on from; several times for several texts.",
         flag_values=values,
     )
+    task_flags.define_fields(values)
     sampling.define_flags(values)
+    beams.define_flags(values)
     safety.define_flags(values)
 
 
 def main(values):
-    """Prints each prompt with its completion."""
+    """Prints each prompt with its completions."""
+    if values.task is not None:
+        return _run_task(values)
+    if values.field:
+        raise ValueError("`field` needs `task`. Received: none")
     model, tokenizer = read_model(values.model_dir, best=values.best)
     generator = TextGenerator(model, tokenizer, safety.policy(values))
+    searching = beams.settings(values)
+    if searching is not None:
+        with Working("Searching"):
+            results = generator.beam_search(values.prompt, **searching)
+        return _print_hypotheses(results, values.num_return)
     settings = sampling.settings(values)
     for result in _generated(generator, values.prompt, settings):
         tqdm.tqdm.write(result.prompt + result.text)
@@ -66,6 +89,42 @@ def _generated(generator, prompts, settings) -> Iterator[GenerationResult]:
             progress.note = f"{rate:,.0f} tok/s"
             progress.show(start + len(part))
             yield from results
+
+
+def _run_task(values):
+    """Prints the answers to a task."""
+    template = find_template(values.task)
+    given = task_flags.given_settings(values)
+    if values.answer_from is not None:
+        given["answer_from"] = values.answer_from
+    if values["beams"].present or values["length_penalty"].present:
+        named = {x: values[x].value for x in ("beams", "length_penalty")}
+        given |= {x: y for x, y in named.items() if values[x].present}
+    if values.num_return != 1:
+        raise ValueError(
+            "A task must have one answer. Received: "
+            f"num_return={values.num_return}"
+        )
+    task = make_task(template, values.task, **given)
+    fields = task_flags.fields(values, template)
+    generator = TaskGenerator(
+        *read_model(values.model_dir, best=values.best),
+        task,
+        safety.policy(values),
+    )
+    results = generator.run(**fields)
+    for result in results if isinstance(results, list) else [results]:
+        print(result.text)
+        if result.is_cut:
+            print(f"(its {template.truncate} was cut)", file=sys.stderr)
+
+
+def _print_hypotheses(results, num_return):
+    """Prints each prompt's best ones, with their scores if there are more."""
+    for result in results:
+        for one in result.hypotheses:
+            score = f"{one.score:.4f}  " if num_return > 1 else ""
+            print(score + result.prompt + one.text)
 
 
 def run():

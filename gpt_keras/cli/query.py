@@ -6,22 +6,32 @@
 It exits with 1 if a row broke a rule or the server did not answer.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
 
 from absl import flags
 
+from gpt_keras.cli import beams
 from gpt_keras.cli import client_flags
 from gpt_keras.cli import program
 from gpt_keras.cli import query_rows
 from gpt_keras.cli import sampling
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import join_texts
+from gpt_keras.generation.setting_values import signature_name
 from gpt_keras.progress import Progress
 from gpt_keras.serving.client_errors import InvalidRequestError
+from gpt_keras.serving.client_protocol import SignatureInfo
 from gpt_keras.terminal import is_terminal
 
 # What is printed as it is; of other outputs, all are printed as JSON.
-_TEXTS = ("completions", "texts")
+_TEXTS = ("completions", "texts", "choice")
+_FLAGS = {
+    "num_beams": "beams",
+    "choices": "choice",
+}  # where a flag is not named as the input
 
 
 def define_flags(values):
@@ -54,6 +64,7 @@ def define_flags(values):
         flag_values=values,
     )
     sampling.define_flags(values)
+    beams.define_flags(values, BEAM_DEFAULTS["num_beams"])
 
 
 def _define_rows(values):
@@ -66,8 +77,39 @@ def _define_rows(values):
     flags.DEFINE_multi_string(
         "text",
         [],
-        "What `score` and `tokenize` are asked about; several times for "
-        "several texts.",
+        "What `score`, `embed` and `tokenize` are asked about; several times "
+        "for several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "task",
+        None,
+        "Instead of a signature, a task that the model was exported with.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "field",
+        [],
+        "NAME=TEXT: a field of the task; `messages` several times for what was "
+        "said in turn.",
+        flag_values=values,
+    )
+    flags.DEFINE_multi_string(
+        "choice",
+        [],
+        "What `choose` chooses from; several times for several texts.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "per_token",
+        False,
+        "`choose` by the log-probability per token.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "normalize",
+        False,
+        "Vectors of `embed` have the length 1.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -95,6 +137,8 @@ def main(values):
             return _print_metadata(client, values.json)
         if values.stream:
             return _stream(client, values)
+        if values.task is not None and values.file is None:
+            return _run_task(client, values)
         return _ask(client, values)
 
 
@@ -104,6 +148,19 @@ def run():
 
 
 def _check(values):
+    if values.task is not None and (
+        values["signature"].present or values.prompt or values.text
+    ):
+        raise ValueError(
+            "`task` must be with `field` or `file` alone. Received: "
+            f"signature={values.signature!r}, prompt={values.prompt}, "
+            f"text={values.text}"
+        )
+    if values.field and (values.task is None or values.file is not None):
+        raise ValueError(
+            "`field` needs `task`, without `file`. Received: "
+            f"task={values.task!r}, file={values.file!r}"
+        )
     chosen = [x for x in ("status", "metadata", "stream") if values[x].value]
     if len(chosen) > 1:
         raise ValueError(
@@ -170,12 +227,15 @@ def _tensors(table):
 
 
 def _ask(client, values):
-    info = client.metadata().signatures.get(values.signature)
+    name = values.signature
+    if values.task is not None:
+        name = signature_name(values.task)
+    info = client.metadata().signatures.get(name)
     if info is None:
         known = sorted(client.metadata().signatures)
         raise ValueError(
             f"`signature` must be one of the model's, {known}. Received: "
-            f"signature={values.signature!r}"
+            f"signature={name!r}"
         )
     settings = _settings(values, info)
     rows, count, failed = _rows(values), 0, False
@@ -184,37 +244,62 @@ def _ask(client, values):
     with Progress("Asking", unit="rows", initial=0, is_silent=is_seen) as bar:
         while part := list(itertools.islice(rows, values.rows_per_call)):
             columns = query_rows.columns(part, info, settings)
-            outputs = client.predict(values.signature, columns)
+            outputs = client.predict(name, columns)
             answers = query_rows.as_rows(outputs)
             for row, answer in zip(part, answers, strict=True):
                 count += 1
-                failed |= _print_row(count, row, answer, values.json)
+                failed |= _print_row(count, row, answer, values)
             bar.show(count)
     return 1 if failed else 0
 
 
+def _run_task(client, values):
+    """Prints the answer to the fields that the flags give."""
+    _settings(values, SignatureInfo({}, {}))  # the export's alone hold
+    fields = query_rows.given_fields(values.field)
+    answers = client.run_task(values.task, **fields)
+    answers = answers if isinstance(answers, list) else [answers]
+    for number, answer in enumerate(answers, 1):
+        if values.json:
+            row = dataclasses.asdict(answer)
+            print(json.dumps(row, ensure_ascii=False))
+        elif not answer.error:
+            print(answer.text)
+        if answer.error:
+            print(f"error: row {number}: {answer.error}", file=sys.stderr)
+    return 1 if any(answer.error for answer in answers) else 0
+
+
 def _settings(values, info):
     """Returns the settings that the signature takes."""
-    settings = sampling.settings(values)
+    settings = sampling.settings(values) | {
+        "num_beams": values.beams,
+        "length_penalty": values.length_penalty,
+        "choices": join_texts("choices", values.choice),
+        "per_token": values.per_token,
+        "normalize": values.normalize,
+    }
     unused = [
         name
         for name in settings
-        if name not in info.inputs and values[name].present
+        if name not in info.inputs and values[_FLAGS.get(name, name)].present
     ]
     if unused:
         raise ValueError(
-            f"The signature {values.signature!r} takes the settings "
+            f"{values.task or values.signature!r} takes the settings "
             f"{[name for name in settings if name in info.inputs]}. Received: "
             f"{unused}"
         )
     return settings
 
 
-def _print_row(number, row, answer, as_json) -> bool:
+def _print_row(number, row, answer, values) -> bool:
     """Prints a row; returns whether it has an error."""
     error = answer.get("error", "")
     text = [answer[name] for name in _TEXTS if name in answer]
-    if as_json or not text:
+    if "hypotheses" in answer and not values.json:
+        _print_hypotheses(row, answer, values.num_return)
+    elif values.json or not text:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     elif not error:
         print(_shown(row.get("prompts", "")) + _shown(text[0]), flush=True)
@@ -223,6 +308,15 @@ def _print_row(number, row, answer, as_json) -> bool:
     if answer.get("finish_reason") == "max_length":
         _say_that_it_is_full()
     return bool(error)
+
+
+def _print_hypotheses(row, answer, num_return):
+    """Prints the best ones, with their scores if there are to be more."""
+    count = min(answer["num_hypotheses"], num_return)
+    pairs = zip(answer["hypotheses"], answer["scores"], strict=True)
+    for text, score in itertools.islice(pairs, count):
+        score = f"{score:.4f}  " if num_return > 1 else ""
+        print(score + _shown(row.get("prompts", "")) + text, flush=True)
 
 
 def _shown(text) -> str:

@@ -14,6 +14,7 @@ from gpt_keras.serving.client_inputs import padded
 from gpt_keras.serving.client_protocol import SignatureInfo
 
 _WHOLE = {"steps": 0, "continuation": ""}  # a completion in one call
+_JOINED = (*TEXTS, "choices")  # several texts in a row
 _INPUT = "-"  # stands for standard input
 
 
@@ -51,6 +52,21 @@ def given_rows(prompts, texts) -> list[dict[str, Any]]:
         for row, value in zip(rows, column, strict=bool(column)):
             row[name] = value
     return rows
+
+
+def given_fields(pairs) -> dict[str, str | list[str]]:
+    """Returns the fields of a task that flags give as NAME=TEXT.
+
+    Raises:
+        ValueError: One is something else.
+    """
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"`field` must be NAME=TEXT. Received: {pair!r}")
+        found.setdefault(name, []).append(text)
+    return {name: x[0] if len(x) == 1 else x for name, x in found.items()}
 
 
 def columns(
@@ -137,7 +153,7 @@ def _value(name, row, defaults):
     if name not in row:
         return defaults[name]
     value = row[name]
-    if name in TEXTS and not isinstance(value, str | bytes):
+    if name in _JOINED and not isinstance(value, str | bytes):
         return join_texts(name, value)
     return value
 

@@ -60,7 +60,7 @@ class Decoder:
     def __init__(
         self, model, tokenizer, policy: Policy = NO_POLICY, details=False
     ):
-        _check_fit(model, tokenizer)
+        check_fit(model, tokenizer)
         self.model = model
         self.max_length = model.max_length
         self.end_of_text_id = tokenizer.end_of_text_id
@@ -111,7 +111,7 @@ class Decoder:
         Returns:
             `DecodingState`.
         """
-        context = self._context(prompt_ids, prompt_lengths)
+        context = self._windows.context(prompt_ids, prompt_lengths)
         return self._opened(context, settings, written, steps)
 
     def resume(
@@ -145,16 +145,6 @@ class Decoder:
     def window_lengths(self, context_lengths, counts):
         """See `Windows.lengths`."""
         return self._windows.lengths(context_lengths, counts)
-
-    def _context(self, prompt_ids, prompt_lengths):
-        kept = tf.clip_by_value(prompt_lengths, 0, self.max_length - 1)
-        return Context(
-            token_ids=cut_columns(
-                prompt_ids, prompt_lengths - kept, kept, self.end_of_text_id
-            ),
-            lengths=tf.maximum(kept, 1),  # an empty prompt is one end of text
-            prompt_lengths=prompt_lengths,
-        )
 
     def _opened(self, context, settings, written, steps):
         """Returns the state of rows that the model has not read yet."""
@@ -285,6 +275,7 @@ class Decoder:
                 end_of_text_id=self.end_of_text_id,
                 is_banned=self._texts.banned_tokens(state.texts),
                 watermark=self._watermark,
+                spans=state.spans or None,
             ),
         )
         is_running = state.finish_reasons == RUNNING
@@ -339,7 +330,8 @@ class Decoder:
         return tf.maximum(tf.reduce_max(counts), 0)
 
 
-def _check_fit(model, tokenizer):
+def check_fit(model, tokenizer) -> None:
+    """Raises ValueError if the two can't write text together."""
     if model.max_length < 2:
         raise ValueError(
             "`max_length` must be at least 2 to generate. Received: "

@@ -187,6 +187,7 @@ class DecodingState(NamedTuple):
         texts: `TextState`, of stop and banned texts.
         repeats: `(batch, spans)` int32, see `repetition_guard`.
         details: `Details` by the columns of `token_ids`, or `()`.
+        spans: `Spans` of the context, or `()` where anything may be written.
     """
 
     cache: Any
@@ -203,3 +204,4 @@ class DecodingState(NamedTuple):
     texts: Any
     repeats: Any
     details: Any
+    spans: Any = ()

@@ -1,5 +1,8 @@
 """Settings come in, the same with a seed in place of every -1 go out."""
 
+import secrets
+
+import numpy as np
 import tensorflow as tf
 
 from gpt_keras.generation.settings import SEED_LIMIT
@@ -26,3 +29,18 @@ def with_drawn_seeds(settings: GenerationSettings) -> GenerationSettings:
     return settings._replace(
         seed=tf.cond(tf.reduce_any(is_open), draw, lambda: tf.identity(seeds))
     )
+
+
+def with_host_seeds(settings: GenerationSettings) -> GenerationSettings:
+    """Draws seeds for rows without one, outside the graph.
+
+    TensorFlow doesn't where it must be deterministic.
+
+    Args:
+        settings: NumPy arrays `(batch,)`.
+    """
+    seeds = [
+        secrets.randbelow(SEED_LIMIT) if seed == -1 else seed
+        for seed in settings.seed.tolist()
+    ]
+    return settings._replace(seed=np.array(seeds, np.int64))

@@ -17,6 +17,7 @@ class Policy:
         max_prompt_bytes: Longer prompts are invalid; None for no limit. It is
             judged before the prompt is cut into tokens.
         max_new_tokens: More are invalid to ask for; None for no limit.
+        max_beams: More are invalid to ask for; None for no limit.
         banned: Texts that no completion holds, however it is tokenised.
         repetition_guard: A row ends when it has written the same span of
             tokens this often in a row; 0 is off.
@@ -32,6 +33,7 @@ class Policy:
 
     max_prompt_bytes: int | None = None
     max_new_tokens: int | None = None
+    max_beams: int | None = None
     banned: tuple[str, ...] = ()
     repetition_guard: int = 0
     redact: tuple[str, ...] = ()
@@ -40,7 +42,7 @@ class Policy:
     watermark: Watermark | None = None
 
     def __post_init__(self):
-        for name in ("max_prompt_bytes", "max_new_tokens"):
+        for name in ("max_prompt_bytes", "max_new_tokens", "max_beams"):
             limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise ValueError(

@@ -70,9 +70,37 @@ def is_repeated(repeats, times: int) -> tf.Tensor:
     Returns:
         `(batch,)` boolean.
     """
-    spans = _spans(repeats)
-    least = tf.maximum((times - 1) * spans, LEAST_TOKENS - spans)
+    least = _least(_spans(repeats), times)
     return tf.reduce_any(repeats >= least, -1)
+
+
+def repeating_tokens(state, times: int, vocab_size: int) -> tf.Tensor:
+    """Says which tokens would make a row end in one span, `times` in a row.
+
+    Args:
+        state: As for `count_repeats`.
+        times: At least 2.
+        vocab_size: The number of token ids.
+
+    Returns:
+        `(batch, vocab_size)` boolean.
+    """
+    spans = _spans(state.repeats)
+    places = state.lengths[:, None] - spans
+    before = tf.gather(state.token_ids, tf.maximum(places, 0), batch_dims=1)
+    is_last = places >= state.context_lengths[:, None]
+    is_last &= state.repeats + 1 >= _least(spans, times)
+    counts = tf.raw_ops.DenseBincount(
+        # Ids beyond the vocabulary are not counted.
+        input=tf.where(is_last, before, vocab_size),
+        size=vocab_size,
+        weights=tf.constant([], tf.float32),
+    )
+    return counts > 0
+
+
+def _least(spans, times):
+    return tf.maximum((times - 1) * spans, LEAST_TOKENS - spans)
 
 
 def _spans(repeats):

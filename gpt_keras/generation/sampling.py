@@ -12,6 +12,8 @@ import tensorflow as tf
 from gpt_keras.generation import filters
 from gpt_keras.generation import penalties
 from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.spans import Spans
+from gpt_keras.generation.spans import keep_to_spans
 from gpt_keras.generation.split_mix import uniforms
 from gpt_keras.generation.watermark import Watermark
 from gpt_keras.generation.watermark import green_tokens
@@ -32,6 +34,7 @@ class SamplingContext(NamedTuple):
         is_banned: `(batch, vocab_size)` boolean, tokens that must not be
             drawn, or None.
         watermark: What marks the drawn tokens, or None.
+        spans: `Spans` that what is written must be of, or None.
     """
 
     positions: Any
@@ -41,6 +44,7 @@ class SamplingContext(NamedTuple):
     end_of_text_id: int
     is_banned: Any = None
     watermark: Watermark | None = None
+    spans: Spans | None = None
 
 
 def sample(logits, settings: GenerationSettings, context: SamplingContext):
@@ -58,9 +62,7 @@ def sample(logits, settings: GenerationSettings, context: SamplingContext):
         `(batch,)` int32 token ids. Among equal logits the lower id is the
         likelier one.
     """
-    logits = penalties.bounded(logits)
-    for process in PROCESSORS.values():
-        logits = process(logits, settings, context)
+    logits = process_logits(logits, settings, context, PROCESSORS)
     likeliest = _first(logits == tf.reduce_max(logits, -1, keepdims=True))
     is_random = settings.temperature > 0
     return tf.cond(
@@ -72,6 +74,24 @@ def sample(logits, settings: GenerationSettings, context: SamplingContext):
         ),
         lambda: likeliest,
     )
+
+
+def process_logits(logits, settings: GenerationSettings, context, processors):
+    """Applies processors, such as `RULES`, one after the other.
+
+    Args:
+        logits: `(batch, vocab_size)` float32, the model's own.
+        settings: Tensors `(batch,)`.
+        context: Tensors, see `SamplingContext`.
+        processors: A table like `PROCESSORS`.
+
+    Returns:
+        `(batch, vocab_size)` float32, -inf where a token must not come.
+    """
+    logits = penalties.bounded(logits)
+    for process in processors.values():
+        logits = process(logits, settings, context)
+    return logits
 
 
 def log_probabilities(logits):
@@ -135,14 +155,18 @@ def _mark(logits, settings, context):
 
 
 # In the order in which they apply. Each takes logits `(batch, vocab_size)`,
-# the settings and the context, and gives logits.
-PROCESSORS = {
+# the settings and the context, and gives logits. `RULES` say what may come and
+# hold for a beam search too; the others say how it is drawn.
+RULES = {
     "repetition_penalty": penalties.penalize_repetition,
     "frequency_penalty": penalties.penalize_frequency,
     "presence_penalty": penalties.penalize_presence,
     "no_repeat_ngram": penalties.ban_repeated_ngrams,
     "banned": penalties.ban_tokens,
     "watermark": _mark,
+    "spans": keep_to_spans,
+}
+PROCESSORS = RULES | {
     "temperature": filters.apply_temperature,
     "top_k": filters.keep_top_k,
     "top_p": filters.keep_top_p,

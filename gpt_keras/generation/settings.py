@@ -198,7 +198,9 @@ def make_settings(batch_size: int, **values) -> GenerationSettings:
     check_names(values)
     return GenerationSettings(
         **{
-            name: _per_row(name, values.get(name, setting.default), batch_size)
+            name: per_row(
+                name, setting, values.get(name, setting.default), batch_size
+            )
             for name, setting in SETTINGS.items()
         }
     )
@@ -226,8 +228,22 @@ def check_settings(settings: GenerationSettings) -> tf.Tensor:
     return errors
 
 
-def _per_row(name: str, value, batch_size: int) -> np.ndarray:
-    setting = SETTINGS[name]
+def per_row(name: str, setting: Setting, value, batch_size: int) -> np.ndarray:
+    """Checks one setting and spreads it over the rows of a batch.
+
+    Args:
+        name: Its name.
+        setting: What it may be.
+        value: As for `make_settings`.
+        batch_size: The number of rows.
+
+    Returns:
+        `(batch_size,)`.
+
+    Raises:
+        ValueError: It breaks its rule, or has another number of values than
+            there are rows.
+    """
     received = value
     if name in TEXTS:
         value = join_texts(name, value)

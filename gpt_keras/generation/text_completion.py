@@ -43,6 +43,8 @@ class CompletionState(NamedTuple):
         sent_bytes: `(batch,)` int32, bytes of the completion that earlier
             calls gave.
         sent_tokens: `(batch,)` int32, tokens that they gave.
+        is_cut: `(batch,)` boolean, whether the prompt had been cut before it
+            came.
     """
 
     decoding: Any
@@ -51,6 +53,7 @@ class CompletionState(NamedTuple):
     errors: Any
     sent_bytes: Any
     sent_tokens: Any
+    is_cut: Any
 
 
 class TextCompleter:
@@ -119,8 +122,38 @@ class TextCompleter:
         is_valid = errors == ""
         prompts = tf.where(is_valid, prompts, "")
         is_refused = find_refused(prompts, self._policy.refuse)
-        settings = _settle(settings, is_valid, is_refused)
         token_ids = self._tokenizer.tokenize(prompts)
+        return self._read(
+            token_ids, settings, is_refused, errors, written, steps
+        )
+
+    def start_tokens(
+        self,
+        token_ids: tf.RaggedTensor,
+        settings: GenerationSettings,
+        is_refused,
+        is_cut,
+        errors,
+        spans=(),
+    ) -> CompletionState:
+        """As `start`, for prompts that are tokens already.
+
+        Args:
+            token_ids: int32, `(batch, None)`.
+            settings: Tensors `(batch,)`.
+            is_refused: `(batch,)` boolean, whether the prompt is.
+            is_cut: `(batch,)` boolean, whether it has been cut.
+            errors: `(batch,)` strings, of rows that are invalid already.
+            spans: `Spans` that the completions must be of, or `()`.
+        """
+        errors = self._errors(settings, None, errors)
+        state = self._read(token_ids, settings, is_refused, errors, None, None)
+        decoding = state.decoding._replace(spans=spans)
+        return state._replace(decoding=decoding, is_cut=is_cut)
+
+    def _read(self, token_ids, settings, is_refused, errors, written, steps):
+        is_valid = errors == ""
+        settings = settle(settings, is_valid, is_refused)
         lengths = tf.cast(token_ids.row_lengths(), tf.int32)
         written = _settle_written(written, is_valid)
         decoding = self._decoder.start(
@@ -153,7 +186,7 @@ class TextCompleter:
         errors = self._errors(settings, steps, errors)
         is_valid = errors == ""
         is_refused = tf.zeros_like(is_valid)  # such a row has ended
-        settings = _settle(settings, is_valid, is_refused)
+        settings = settle(settings, is_valid, is_refused)
         written = _settle_written(written, is_valid)
         decoding = self._decoder.resume(
             context, written, cache, settings, steps
@@ -177,7 +210,13 @@ class TextCompleter:
         spelt = tf.strings.substr(
             spelt, tf.zeros_like(made.text_lengths), made.text_lengths
         )
-        text = tf.strings.unicode_transcode(spelt, "UTF-8", "UTF-8")
+        # A span may end within a character, and is a part of its context.
+        text = tf.strings.unicode_transcode(
+            spelt,
+            "UTF-8",
+            "UTF-8",
+            errors="ignore" if state.decoding.spans else "replace",
+        )
         text, is_redacted = redact(text, self._policy.redact)
         is_refused = state.is_refused
         is_refused |= find_refused(text, self._policy.refuse)
@@ -188,15 +227,15 @@ class TextCompleter:
         return Completions(
             completions=text,
             completions_bytes=tf.where(is_hidden, text, spelt),
-            token_ids=_hide(
+            token_ids=hide(
                 made.token_ids, is_hidden, self._tokenizer.end_of_text_id
             ),
-            lengths=_hide(made.lengths, is_hidden, 0),
+            lengths=hide(made.lengths, is_hidden, 0),
             details=tf.nest.map_structure(
-                lambda values: _hide(values, is_hidden, 0), made.details
+                lambda values: hide(values, is_hidden, 0), made.details
             ),
             finish_reasons=tf.gather(FINISH_REASONS, reasons),
-            prompt_truncated=made.prompt_truncated,
+            prompt_truncated=made.prompt_truncated | state.is_cut,
             seeds=made.seeds,
             errors=state.errors,
         )
@@ -214,18 +253,32 @@ class TextCompleter:
 
     def _errors(self, settings, steps, errors):
         """Returns of each row the first rule that it breaks, or nothing."""
-        broken = check_settings(settings)
-        limit = self._policy.max_new_tokens
-        if limit is not None:
-            asked = settings.max_new_tokens
-            rule = f"`max_new_tokens` must be at most {limit}"
-            broken = with_error(broken, asked <= limit, rule, asked)
+        broken = row_errors(settings, self._policy)
         if steps is not None:
             rule = "`steps` must be an integer from 0 to 2**31 - 1"
             broken = with_error(broken, steps >= 0, rule, steps)
         if errors is not None:
             broken = tf.where(errors == "", broken, errors)
         return broken
+
+
+def row_errors(settings: GenerationSettings, policy: Policy):
+    """Returns of each row the first rule that its settings break, or nothing.
+
+    Args:
+        settings: Tensors `(batch,)`.
+        policy: Its `max_new_tokens` holds.
+
+    Returns:
+        `(batch,)` strings.
+    """
+    errors = check_settings(settings)
+    limit = policy.max_new_tokens
+    if limit is None:
+        return errors
+    asked = settings.max_new_tokens
+    rule = f"`max_new_tokens` must be at most {limit}"
+    return with_error(errors, asked <= limit, rule, asked)
 
 
 def _begun(decoding, settings, is_refused, errors, written):
@@ -237,6 +290,7 @@ def _begun(decoding, settings, is_refused, errors, written):
         errors=errors,
         sent_bytes=none if written is None else written.sent_bytes,
         sent_tokens=none if written is None else written.sent_tokens,
+        is_cut=tf.zeros_like(is_refused),
     )
 
 
@@ -251,7 +305,7 @@ def _settle_written(written, is_valid):
     )
 
 
-def _settle(settings: GenerationSettings, is_valid, is_refused):
+def settle(settings: GenerationSettings, is_valid, is_refused):
     """Gives rows that get no text the defaults, and nothing to make."""
     safe = {
         name: tf.where(is_valid, getattr(settings, name), setting.default)
@@ -262,6 +316,7 @@ def _settle(settings: GenerationSettings, is_valid, is_refused):
     return GenerationSettings(**safe)
 
 
-def _hide(values, is_hidden, padding):
+def hide(values, is_hidden, padding):
+    """Puts padding in place of whole rows."""
     rows = tf.reshape(is_hidden, [-1] + [1] * (values.ndim - 1))
     return tf.where(rows, tf.constant(padding, values.dtype), values)

@@ -1,7 +1,5 @@
 """A model, its tokenizer and prompts come in, completions come out as text."""
 
-import codecs
-import secrets
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +9,23 @@ from typing import overload
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.generation.beam_completion import BeamCompleter
+from gpt_keras.generation.beam_results import BeamResult
+from gpt_keras.generation.beam_results import beam_results
+from gpt_keras.generation.beam_settings import BEAM_SPEC
+from gpt_keras.generation.beam_settings import check_num_return
+from gpt_keras.generation.beam_settings import make_beam_settings
+from gpt_keras.generation.choosing import ChoiceResult
+from gpt_keras.generation.choosing import choice_results
+from gpt_keras.generation.choosing import choose
+from gpt_keras.generation.compiled_completion import CompiledCompletion
+from gpt_keras.generation.compiled_completion import check_errors
+from gpt_keras.generation.drawn_seeds import with_host_seeds
+from gpt_keras.generation.embedding import embed
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
-from gpt_keras.generation.settings import SEED_LIMIT
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import choice_rows
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.generation.text_completion import TextCompleter
@@ -74,16 +86,19 @@ class TextGenerator:
     """
 
     def __init__(self, model, tokenizer, policy: Policy = NO_POLICY):
-        self._completer = TextCompleter(model, tokenizer, policy, details=True)
-        self._pieces_are_final = not policy.hides_tokens
+        completer = TextCompleter(model, tokenizer, policy, details=True)
         # Traced once: every shape in the signatures is open.
-        self._start = tf.function(
-            self._completer.start,
-            input_signature=(tf.TensorSpec([None], tf.string), SETTINGS_SPEC),
-            autograph=False,
+        self._drawing = CompiledCompletion(
+            completer,
+            completer.start,
+            (_TEXTS, SETTINGS_SPEC),
+            not policy.hides_tokens,
         )
-        self._advance: Any = None
-        self._result: Any = None
+        self._search: Any = None
+        self._choose: Any = None
+        self._embed: Any = None
+        self._parts = model, tokenizer, policy
+        self._max_beams = policy.max_beams
 
     @overload
     def generate(self, prompts: str, **settings) -> GenerationResult: ...
@@ -119,8 +134,8 @@ class TextGenerator:
         values = make_settings(len(texts), **settings)
         if not texts:
             return []
-        state = self._continue(self._begin(texts, values), _ALL)
-        results = self._results(texts, self._made(state))
+        made = self._drawing.whole(self._begin(texts, values))
+        results = self._results(texts, made)
         return results[0] if isinstance(prompts, str) else results
 
     def stream(self, prompt: str, **settings) -> Iterator[str]:
@@ -140,48 +155,148 @@ class TextGenerator:
             ValueError: A setting or prompt breaks its rule or the policy's.
         """
         values = make_settings(1, **settings)
-        return self._pieces(self._begin([prompt], values))
+        return self._drawing.pieces(self._begin([prompt], values))
+
+    def beam_search(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        beams=BEAM_DEFAULTS["num_beams"],
+        length_penalty=BEAM_DEFAULTS["length_penalty"],
+        num_return: int = 1,
+        **settings,
+    ) -> BeamResult | list[BeamResult]:
+        """Finds the likeliest completions of one or several prompts.
+
+        Nothing is drawn. One beam is what `generate` writes with temperature
+        0. A hypothesis ends where the model is full.
+
+        Args:
+            prompts: As for `generate`.
+            beams: How many hypotheses are gone on with, one value for all
+                prompts or one for each.
+            length_penalty: From -10 to 10, the same: scores are
+                log-probabilities divided by `((5 + length) / 6) **
+                length_penalty`, where the length counts the token that ends
+                the hypothesis. 0 compares log-probabilities, more is for
+                longer hypotheses.
+            num_return: The most hypotheses of each prompt, at most `beams`.
+            **settings: Those of `USED_SETTINGS` in `beam_settings`, as for
+                `generate`. Penalties change the log-probabilities that are
+                summed.
+
+        Returns:
+            A `BeamResult` for one prompt, a list of them for several.
+
+        Raises:
+            ValueError: A setting or prompt breaks its rule or the policy's,
+                or is of use for drawing only.
+
+        Reference:
+            Wu et al. 2016, Google's Neural Machine Translation System, §7.
+        """
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        values, searching = make_beam_settings(
+            len(texts), beams, length_penalty, self._max_beams, **settings
+        )
+        check_num_return(num_return, searching.num_beams)
+        _check_texts(texts)
+        if not texts:
+            return []
+        if self._search is None:
+            self._search = tf.function(
+                BeamCompleter(*self._parts).complete,
+                input_signature=(_TEXTS, SETTINGS_SPEC, BEAM_SPEC),
+                autograph=False,
+            )
+        found = self._search(tf.constant(texts, tf.string), values, searching)
+        check_errors(found.errors)
+        found = tf.nest.map_structure(lambda x: x.numpy().tolist(), found)
+        results = beam_results(texts, found, num_return)
+        return results[0] if isinstance(prompts, str) else results
+
+    def choose(
+        self,
+        prompts: str | Sequence[str],
+        choices: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        per_token: bool = False,
+    ) -> ChoiceResult | list[ChoiceResult]:
+        """Finds the likeliest of several texts after each prompt.
+
+        Args:
+            prompts: One text or several.
+            choices: Texts for all prompts, or a sequence of them for each.
+                One that follows on a word begins with a space.
+            per_token: Whether they are compared by their log-probability per
+                token, so that long ones have no disadvantage.
+
+        Returns:
+            A `ChoiceResult` for one prompt, a list of them for several.
+
+        Raises:
+            ValueError: A prompt or choice breaks its rule.
+        """
+        texts = [prompts] if isinstance(prompts, str) else list(prompts)
+        _check_texts(texts)
+        rows = choice_rows(len(texts), choices)
+        if not texts:
+            return []
+        if self._choose is None:
+            model, tokenizer, policy = self._parts
+            self._choose = tf.function(
+                lambda *inputs: choose(model, tokenizer, *inputs, policy),
+                input_signature=(_TEXTS, _TEXTS, _FLAGS),
+                autograph=False,
+            )
+        made = self._choose(
+            tf.constant(texts, tf.string),
+            tf.constant(rows, tf.string),
+            tf.fill([len(texts)], bool(per_token)),
+        )
+        check_errors(made.errors)
+        results = choice_results(made)
+        return results[0] if isinstance(prompts, str) else results
+
+    def embed(
+        self, texts: str | Sequence[str], *, normalize: bool = False
+    ) -> np.ndarray:
+        """Gives a vector for each text: the mean of the model's last states.
+
+        Args:
+            texts: One text or several. Of one that does not fit into the
+                model the beginning is read.
+            normalize: Whether the vectors get the Euclidean length 1.
+
+        Returns:
+            `(batch, d_model)` float32, or `(d_model,)` for one text.
+
+        Raises:
+            ValueError: A text breaks its rule.
+        """
+        rows = [texts] if isinstance(texts, str) else list(texts)
+        _check_texts(rows)
+        model, tokenizer, policy = self._parts
+        if not rows:
+            return np.zeros((0, model.d_model), np.float32)
+        if self._embed is None:
+            self._embed = tf.function(
+                lambda *inputs: embed(model, tokenizer, *inputs, policy),
+                input_signature=(_TEXTS, _FLAGS),
+                autograph=False,
+            )
+        made = self._embed(
+            tf.constant(rows, tf.string), tf.fill([len(rows)], bool(normalize))
+        )
+        check_errors(made.errors)
+        vectors = made.embeddings.numpy()
+        return vectors[0] if isinstance(texts, str) else vectors
 
     def _begin(self, texts, settings):
         """Returns the state before the first token."""
         _check_texts(texts)
-        # Here: TensorFlow doesn't where it must be deterministic.
-        seeds = [
-            secrets.randbelow(SEED_LIMIT) if seed == -1 else seed
-            for seed in settings.seed.tolist()
-        ]
-        settings = settings._replace(seed=np.array(seeds, np.int64))
-        state = self._start(tf.constant(texts, tf.string), settings)
-        for error in state.errors.numpy():
-            if error:
-                raise ValueError(error.decode())
-        return state
-
-    def _continue(self, state, max_steps):
-        if self._advance is None:
-            self._advance = tf.function(
-                self._completer.advance,
-                input_signature=(
-                    self._state_spec(),
-                    tf.TensorSpec([], tf.int32),
-                ),
-                autograph=False,
-            )
-        return self._advance(state, max_steps)
-
-    def _made(self, state):
-        if self._result is None:
-            self._result = tf.function(
-                self._completer.result,
-                input_signature=(self._state_spec(),),
-                autograph=False,
-            )
-        return self._result(state)
-
-    def _state_spec(self):
-        return tf.nest.map_structure(
-            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
-            self._start.get_concrete_function().structured_outputs,
+        return self._drawing.start(
+            tf.constant(texts, tf.string), with_host_seeds(settings)
         )
 
     def _results(self, texts, made):
@@ -190,23 +305,9 @@ class TextGenerator:
             _result_of(prompt, columns, row) for row, prompt in enumerate(texts)
         ]
 
-    def _pieces(self, state):
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        sent = 0
-        while True:
-            made = self._made(state)
-            is_last = bool(made.finish_reasons.numpy()[0])
-            if is_last or self._pieces_are_final:
-                text = made.completions_bytes.numpy()[0]
-                if piece := decoder.decode(text[sent:], is_last):
-                    yield piece
-                sent = len(text)
-            if is_last:
-                return
-            state = self._continue(state, 1)
 
-
-_ALL = 2**31 - 1  # steps
+_TEXTS = tf.TensorSpec([None], tf.string)
+_FLAGS = tf.TensorSpec([None], tf.bool)
 
 
 def _result_of(prompt, columns, row):

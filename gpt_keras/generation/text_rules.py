@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.settings import GenerationSettings
+from gpt_keras.generation.text_matching import BannedPlaces
 from gpt_keras.generation.text_matching import banned_tokens
 from gpt_keras.generation.text_matching import find_banned
 from gpt_keras.generation.text_matching import no_progress
@@ -122,6 +123,24 @@ class TextRules:
             state.banned,
             state.banned_progress,
             state.banned_places,
+        )
+
+    def find_stops(self, state: TextState) -> BannedPlaces:
+        """Looks the stop texts up in the vocabulary, once a request."""
+        return find_banned(self._table, state.stop)
+
+    def stopping_tokens(self, state: TextState, places: BannedPlaces):
+        """Returns which tokens would complete a stop text.
+
+        Args:
+            state: The state so far.
+            places: Of `find_stops`.
+
+        Returns:
+            `(batch, vocab_size)` boolean.
+        """
+        return banned_tokens(
+            self._table, state.stop, state.stop_progress, places
         )
 
     def text_lengths(self, state: TextState, is_running):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gpt_keras.generation.columns import cut_columns
 from gpt_keras.generation.decoding_state import RUNNING
+from gpt_keras.generation.decoding_state import Context
 from gpt_keras.generation.decoding_state import DecodingState
 
 
@@ -16,7 +17,8 @@ class Windows:
 
     Args:
         model: Has `max_length`, `make_cache` and `hidden_states`.
-        padding_id: A token id, for what is beyond a row's end.
+        padding_id: A token id, for what is beyond a row's end, and what an
+            empty prompt starts from.
     """
 
     def __init__(self, model, padding_id: int):
@@ -42,6 +44,23 @@ class Windows:
         period = self._max_length - rolled
         again = rolled + 1 + tf.math.floormod(beyond, period)
         return tf.where(beyond < 0, lengths, again)
+
+    def context(self, prompt_ids, prompt_lengths) -> Context:
+        """Returns what the model is given of prompts: the end that fits, with
+        room for one new token.
+
+        Args:
+            prompt_ids: `(batch, length)` int32, right-padded with anything.
+            prompt_lengths: `(batch,)` int32.
+        """
+        kept = tf.clip_by_value(prompt_lengths, 0, self._max_length - 1)
+        return Context(
+            token_ids=cut_columns(
+                prompt_ids, prompt_lengths - kept, kept, self._padding_id
+            ),
+            lengths=tf.maximum(kept, 1),  # an empty prompt is one end of text
+            prompt_lengths=prompt_lengths,
+        )
 
     def cache_size(self, token_ids):
         """Returns the positions that a cache needs, a scalar.
@@ -100,15 +119,21 @@ class Windows:
             counts,
             self._padding_id,
         )
-        cache = self._read(token_ids, counts, self.cache_size(state.token_ids))
+        cache = self.read(token_ids, counts, self.cache_size(state.token_ids))
         return tf.cond(
             tf.reduce_all(state.is_stale),  # as it is at the beginning
             lambda: cache,
             lambda: _put_rows(state.cache, rows, cache),
         )
 
-    def _read(self, token_ids, lengths, cache_size):
-        """Returns the cache of rows that are read from their beginning."""
+    def read(self, token_ids, lengths, cache_size):
+        """Returns the cache of rows that are read from their beginning.
+
+        Args:
+            token_ids: `(batch, length)` int32, right-padded with anything.
+            lengths: `(batch,)` int32, the tokens to read.
+            cache_size: A scalar, the positions that the cache gets.
+        """
         _, cache = self._model.hidden_states(
             token_ids,
             self._model.make_cache(tf.shape(token_ids)[0], cache_size),

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 from typing import overload
 
+from gpt_keras.generation.setting_values import BEAM_DEFAULTS
+from gpt_keras.generation.setting_values import DEFAULTS
+from gpt_keras.generation.setting_values import choice_rows
+from gpt_keras.generation.setting_values import field_rows
 from gpt_keras.generation.setting_values import setting_rows
+from gpt_keras.generation.setting_values import signature_name
 from gpt_keras.serving import client_rows
 from gpt_keras.serving.client_inputs import id_rows
 from gpt_keras.serving.client_inputs import like
@@ -27,6 +32,8 @@ TIMEOUT = 60.0  # seconds
 TOKENS_PER_CALL = 8  # of a stream
 _WHOLE = {"steps": 0, "continuation": ""}  # a completion in one call
 _COMPLETE = ("max_new_tokens", "temperature", "seed")  # what `complete` takes
+
+_BEAM = {"max_new_tokens": DEFAULTS["max_new_tokens"], **BEAM_DEFAULTS}
 
 
 class Client:
@@ -169,6 +176,53 @@ class Client:
         )
         return like(prompts, columns["completions"])
 
+    def beam(
+        self,
+        prompts: str | bytes | Sequence[str | bytes],
+        *,
+        beams=BEAM_DEFAULTS["num_beams"],
+        length_penalty=BEAM_DEFAULTS["length_penalty"],
+        max_new_tokens=DEFAULTS["max_new_tokens"],
+        num_return: int = 1,
+        timeout: float | None = None,
+    ) -> client_rows.Beam | list[client_rows.Beam]:
+        """Finds the likeliest completions of one or several prompts.
+
+        Args:
+            prompts: One text or several.
+            beams: As for `TextGenerator.beam_search`, one value for all or
+                one for each; at most what the export allows.
+            length_penalty: The same.
+            max_new_tokens: The same.
+            num_return: The most hypotheses of each prompt.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            A `Beam` for one prompt, a list of them for several. All other
+            settings are the export's. A row that breaks a rule has no
+            hypotheses and its `error`.
+
+        Raises:
+            ValueError: As `generate`, or `num_return` is below 1.
+            CallError: As `generate`.
+        """
+        texts = listed("prompts", prompts)
+        if isinstance(num_return, bool) or num_return < 1:
+            raise ValueError(
+                "`num_return` must be at least 1. Received: "
+                f"num_return={num_return}"
+            )
+        given = {
+            "max_new_tokens": max_new_tokens,
+            "num_beams": beams,
+            "length_penalty": length_penalty,
+        }
+        inputs = {"prompts": texts, **setting_rows(len(texts), given, _BEAM)}
+        if not texts:
+            return []
+        columns = self._connection.predict("beam", inputs, timeout)
+        return like(prompts, client_rows.beams(texts, columns, num_return))
+
     def stream(
         self,
         prompt: str | bytes,
@@ -241,6 +295,114 @@ class Client:
             return []
         columns = self._connection.predict("score", inputs, timeout)
         return like(texts, client_rows.scores(columns))
+
+    def run_task(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        **fields,
+    ) -> client_rows.Answer | list[client_rows.Answer]:
+        """Asks for a task that the model was exported with.
+
+        Args:
+            name: Of the task, such as `translate`.
+            timeout: Seconds; None for the client's.
+            **fields: By name one text or several for each; of a conversation
+                `messages`, one text or a list of them in turn, or a list of
+                such lists.
+
+        Returns:
+            An `Answer` for one row, a list of them for several.
+
+        Raises:
+            ValueError: The model has no such task, or a field is missing,
+                unknown or no text.
+            CallError: The request was not answered.
+
+        Example:
+
+        >>> client.run_task("translate", source="A dog runs.").text
+        """
+        signature = signature_name(name)
+        info = self.metadata(timeout=timeout).signatures.get(signature)
+        if info is None:
+            known = sorted(self.metadata(timeout=timeout).signatures)
+            raise ValueError(
+                f"A task must be one of the model's signatures, {known}. "
+                f"Received: {name!r}"
+            )
+        turns = [*info.inputs] == ["messages"]
+        inputs, is_one = field_rows(info.inputs, fields, turns)
+        if not inputs or not next(iter(inputs.values())):
+            return []
+        columns = self._connection.predict(signature, inputs, timeout)
+        rows = client_rows.answers(columns)
+        return rows[0] if is_one else rows
+
+    def choose(
+        self,
+        prompts: str | bytes | Sequence[str | bytes],
+        choices: Sequence[str] | Sequence[Sequence[str]],
+        *,
+        per_token: bool = False,
+        timeout: float | None = None,
+    ) -> client_rows.Choice | list[client_rows.Choice]:
+        """Finds the likeliest of several texts after each prompt.
+
+        Args:
+            prompts: One text or several.
+            choices: Texts for all prompts, or a sequence of them for each.
+            per_token: Whether they are compared by their log-probability per
+                token.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            A `Choice` for one prompt, a list of them for several.
+
+        Raises:
+            ValueError: The choices are no texts, or not as many lists of them
+                as there are prompts.
+            CallError: The request was not answered.
+        """
+        texts = listed("prompts", prompts)
+        inputs = {
+            "prompts": texts,
+            "choices": choice_rows(len(texts), choices),
+            "per_token": [bool(per_token)] * len(texts),
+        }
+        if not texts:
+            return []
+        columns = self._connection.predict("choose", inputs, timeout)
+        return like(prompts, client_rows.choices(columns))
+
+    def embed(
+        self,
+        texts: str | bytes | Sequence[str | bytes],
+        *,
+        normalize: bool = False,
+        timeout: float | None = None,
+    ) -> client_rows.Embedding | list[client_rows.Embedding]:
+        """Gives a vector for each text.
+
+        Args:
+            texts: One text or several.
+            normalize: Whether the vectors have the Euclidean length 1.
+            timeout: Seconds; None for the client's.
+
+        Returns:
+            An `Embedding` for one text, a list of them for several.
+
+        Raises:
+            ValueError: They are no texts.
+            CallError: The request was not answered.
+        """
+        rows = listed("texts", texts)
+        if not rows:
+            return []
+        inputs = {"texts": rows, "normalize": [bool(normalize)] * len(rows)}
+        columns = self._connection.predict("embed", inputs, timeout)
+        return like(texts, client_rows.embeddings(columns))
 
     def tokenize(
         self,

@@ -9,12 +9,16 @@ import pathlib
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from gpt_keras.generation.beam_settings import MAX_BEAMS
 from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.tasks import Task
 from gpt_keras.generation.text_generator import TextGenerator
+from gpt_keras.serving.beam_signature import with_max_beams
 from gpt_keras.serving.checksums import write_checksums
 from gpt_keras.serving.model_card import About
 from gpt_keras.serving.model_card import model_card
@@ -33,7 +37,9 @@ from gpt_keras.serving.warm_up import write_warm_up
 MAX_PROMPT_BYTES = 2**15
 MAX_NEW_TOKENS = 2**10
 SERVING_POLICY = Policy(
-    max_prompt_bytes=MAX_PROMPT_BYTES, max_new_tokens=MAX_NEW_TOKENS
+    max_prompt_bytes=MAX_PROMPT_BYTES,
+    max_new_tokens=MAX_NEW_TOKENS,
+    max_beams=MAX_BEAMS,
 )
 
 
@@ -44,6 +50,7 @@ def export_saved_model(
     *,
     policy: Policy = SERVING_POLICY,
     signatures: Iterable[str] | None = None,
+    tasks: Sequence[Task] = (),
     dtype: str | None = None,
     quantize: str | None = None,
     loss_texts: list[str] | None = None,
@@ -68,6 +75,9 @@ def export_saved_model(
         policy: What holds for every request.
         signatures: Of `SIGNATURES`, which to write, `serving_default` always;
             None for all. Each makes the graph larger and the load longer.
+        tasks: What the model was trained for, of `make_task`: each gets a
+            signature of its own that takes the fields of its template, and
+            the first one is `serving_default`.
         dtype: `"float32"` or `"bfloat16"`, of weights and computation; None
             leaves the model as it is.
         quantize: `"int8"` for the weight matrices, or None.
@@ -87,7 +97,8 @@ def export_saved_model(
     Raises:
         ValueError: A setting breaks its rule or the policy's, a signature is
             unknown or misses the one it goes with, the model isn't built, or
-            the tokenizer has ids that the model doesn't know.
+            the tokenizer has ids that the model doesn't know or lacks a
+            special token of a task.
         OSError: The folder can't be written, or is full. Nothing is left
             behind.
 
@@ -102,8 +113,11 @@ def export_saved_model(
             f"or load its weights. Received: {model.name}, which is not built."
         )
     names = choose_signatures(signatures)
+    policy = with_max_beams(policy)
     served = with_precision(model, dtype, quantize)
-    made = make_signatures(served, tokenizer, policy, names, **settings)
+    made = make_signatures(
+        served, tokenizer, policy, names, tasks=tasks, **settings
+    )
     tell = progress or (lambda *part: None)
     functions = {}
     for name, signature in made.items():
@@ -118,10 +132,13 @@ def export_saved_model(
         training=training or {},
         notes=card_notes,
     )
-    card = model_card(model, tokenizer, functions, settings, policy, about)
+    card = model_card(
+        model, tokenizer, functions, settings, policy, about, tasks
+    )
     requests = make_warm_up(
         {name: signature.inputs for name, signature in made.items()},
         max_new_tokens=policy.max_new_tokens,
+        max_beams=policy.max_beams,
         state_bytes=_example_state(made, functions, policy.max_new_tokens),
     )
 

@@ -82,6 +82,7 @@ def model_card(
     settings: Mapping[str, Any],
     policy,
     about: About,
+    tasks=(),
 ) -> dict[str, Any]:
     """Makes the card of an export.
 
@@ -93,6 +94,7 @@ def model_card(
             defaults, one value each.
         policy: The `Policy` of the export.
         about: The rest.
+        tasks: Of the export, of `generation.tasks`.
 
     Returns:
         What JSON can hold; `None` stands for a number that isn't finite.
@@ -111,10 +113,12 @@ def model_card(
         "notes": about.notes,
         "signatures": signature_table(functions),
         "defaults": _defaults(make_settings(1, **settings)),
+        "tasks": {task.name: _task(task) for task in tasks},
         "limits": {
             "max_length": model.max_length,
             "max_prompt_bytes": policy.max_prompt_bytes,
             "max_new_tokens": policy.max_new_tokens,
+            "max_beams": policy.max_beams,
             "max_strings": MAX_STRINGS,
             "max_string_bytes": MAX_STRING_BYTES,
         },
@@ -182,6 +186,21 @@ def _defaults(settings) -> dict[str, Any]:
         defaults[name] = value
     defaults["banned"] = len(defaults["banned"])
     return defaults
+
+
+def _task(task) -> dict[str, Any]:
+    """Returns what a task takes and how it is answered."""
+    banned = list(task.settings.get("banned", ()))
+    return {
+        "signature": task.signature,
+        "fields": task.template.fields,
+        "cut_field": task.template.truncate,
+        "answer_from": task.answer_from,
+        "beams": task.beams,
+        "length_penalty": task.length_penalty if task.beams else None,
+        "settings": dict(task.settings)
+        | ({"banned": len(banned)} if banned else {}),
+    }
 
 
 def _policy(policy) -> dict[str, Any]:

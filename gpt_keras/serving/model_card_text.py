@@ -38,7 +38,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         *_signatures(card["signatures"]),
     ]
     for name, (heading, text) in _SECTIONS.items():
-        if card[name]:
+        if card.get(name):
             parts += [f"## {heading}", text, _table(card[name])]
     return "\n\n".join(parts) + "\n"
 
@@ -48,6 +48,12 @@ _SECTIONS = {
         "Defaults",
         "What a signature uses for a setting that it doesn't take; of banned "
         "texts the number.",
+    ),
+    "tasks": (
+        "Tasks",
+        "What the model was trained for, the first one as `serving_default`. A "
+        "signature takes the fields, and what is too long is cut in one of "
+        "them. 0 beams draw tokens.",
     ),
     "limits": (
         "Limits",

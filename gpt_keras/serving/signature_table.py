@@ -26,6 +26,11 @@ MEANINGS = {
     "holds it; 0 is off.",
     "no_repeat_ngram": "No run of so many tokens comes twice in prompt and "
     "completion; 0 is off.",
+    "num_beams": "How many hypotheses are gone on with, and the most that the "
+    "row gets; 1 takes the likeliest token each time.",
+    "length_penalty": "Scores are log-probabilities divided by ((5 + length) / "
+    "6) to this power; 0 compares log-probabilities, more is for longer "
+    "hypotheses.",
     "seed": "Of the row's random numbers, the same in any batch; -1 draws one.",
     "stop": "Texts that end the row and are not part of it, joined by U+001F; "
     "empty for none.",
@@ -45,6 +50,31 @@ MEANINGS = {
     "setting; 0 where there is padding.",
     "top_token_ids": "The likeliest tokens at each place, the likeliest first.",
     "top_logprobs": "The natural logarithms of their probabilities.",
+    "hypotheses": "The row's completions, the best first; empty beyond "
+    "`num_hypotheses`.",
+    "hypotheses_bytes": "Their bytes as they were made, maybe not UTF-8.",
+    "hypothesis_ids": "Their tokens; beyond their lengths they are padding.",
+    "hypothesis_lengths": "How many of each one's tokens count.",
+    "num_hypotheses": "How many the row has.",
+    "scores": "Their log-probabilities, divided by their lengths' penalty.",
+    "total_logprobs": "The sums of their tokens' log-probabilities, that of "
+    "the end of the text included.",
+    "choices": "Texts to choose from, joined by U+001F, none of them empty.",
+    "per_token": "Whether choices are compared by their log-probability per "
+    "token.",
+    "choice": "The likeliest of the row's choices after the prompt.",
+    "choice_index": "Its index, from 0; -1 for an invalid row.",
+    "num_choices": "How many choices the row has.",
+    "choice_lengths": "The tokens of each choice.",
+    "choice_logprobs": "The natural logarithm of each choice's probability "
+    "after the prompt; 0 beyond `num_choices`.",
+    "normalize": "Whether the vector is divided by its Euclidean length.",
+    "embeddings": "The mean of the model's last states over the text's tokens; "
+    "0 for an empty text.",
+    "num_tokens": "The tokens that are in the mean.",
+    "text_truncated": "Whether only the beginning of the text fitted into the "
+    "model.",
+    "finish_reasons": "Why each ended, as `finish_reason`.",
     "finish_reason": "Why the row ended: `stop`, `length`, `max_length`, "
     "`repetition`, `refused` or `invalid`; empty where it goes on.",
     "prompt_truncated": "Whether only the end of the prompt fitted into the "
@@ -59,6 +89,16 @@ MEANINGS = {
     "UTF-8.",
     "error": "The rule that an invalid row breaks and what came; empty for the "
     "others.",
+}
+
+# Of the fields of tasks, beside them.
+FIELD_MEANINGS = {
+    "source": "The text to translate.",
+    "context": "The text that the answer is in.",
+    "question": "What is asked about it.",
+    "document": "The text to summarise.",
+    "prompt": "The text to answer or to go on from.",
+    "messages": "What was said, the user's first and last, joined by U+001F.",
 }
 
 
@@ -93,7 +133,8 @@ def signature_table(functions: Mapping[str, Any]) -> dict[str, dict]:
 
 
 def _described(name, tensor) -> dict:
-    if name not in MEANINGS:
+    meanings = MEANINGS | FIELD_MEANINGS
+    if name not in meanings:
         raise ValueError(
             "Every input and output of a signature must have its meaning in "
             f"`MEANINGS`. Received: {name!r}"
@@ -103,5 +144,5 @@ def _described(name, tensor) -> dict:
         "name": name,
         "dtype": tensor.dtype.name,
         "shape": tensor.shape.as_list() if is_known else None,
-        "meaning": MEANINGS[name],
+        "meaning": meanings[name],
     }

@@ -5,6 +5,7 @@ merges the rows of strangers into one batch: every row is judged for itself.
 """
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -17,18 +18,27 @@ from gpt_keras.generation.scoring import score
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import make_settings
+from gpt_keras.generation.tasks import Task
 from gpt_keras.generation.text_completion import TextCompleter
+from gpt_keras.serving.beam_signature import beam_signature
+from gpt_keras.serving.reading_signatures import choose_signature
+from gpt_keras.serving.reading_signatures import embed_signature
 from gpt_keras.serving.signature import Signature
 from gpt_keras.serving.signature import strings
 from gpt_keras.serving.streaming_signatures import streaming_signatures
+from gpt_keras.serving.task_signatures import check_default
+from gpt_keras.serving.task_signatures import task_signatures
 
 SIGNATURES = (
     "serving_default",
     "complete",
     "generate",
+    "beam",
     "prefill",
     "step",
     "score",
+    "choose",
+    "embed",
     "logits",
     "tokenize",
     "detokenize",
@@ -40,6 +50,7 @@ def make_signatures(
     tokenizer,
     policy: Policy = NO_POLICY,
     names: Iterable[str] | None = None,
+    tasks: Sequence[Task] = (),
     **defaults,
 ) -> dict[str, Signature]:
     """Returns the signatures by their names.
@@ -50,34 +61,37 @@ def make_signatures(
         policy: What holds for every row.
         names: Of `SIGNATURES`, which to make; None for all. `serving_default`
             is always among them.
+        tasks: Each gets a signature of its own, and the first one is
+            `serving_default`.
         **defaults: Fields of `GenerationSettings`, one value each: what the
             signatures that don't take a setting use for it.
 
     Raises:
         ValueError: A default breaks its rule or the policy's, a name is
             unknown, `prefill` and `step` are not together, or the tokenizer
-            has ids that the model doesn't know.
+            has ids that the model doesn't know or lacks a special token of a
+            task.
     """
     names = choose_signatures(names)
     values = make_settings(1, **defaults)
-    limit = policy.max_new_tokens
-    if limit is not None and values.max_new_tokens[0] > limit:
-        raise ValueError(
-            f"The default of `max_new_tokens` must be at most {limit}, the "
-            "limit of the policy. Received: max_new_tokens="
-            f"{values.max_new_tokens[0]}"
-        )
+    check_default(values, policy)
     makers = {
         "serving_default": lambda: _default(model, tokenizer, policy, values),
         "complete": lambda: _complete(model, tokenizer, policy, values),
+        "beam": lambda: beam_signature(model, tokenizer, policy, values),
         "score": lambda: _score(model, tokenizer, policy),
+        "choose": lambda: choose_signature(model, tokenizer, policy),
+        "embed": lambda: embed_signature(model, tokenizer, policy),
         "logits": lambda: _logits(model, tokenizer),
         "tokenize": lambda: _tokenize(tokenizer, policy),
         "detokenize": lambda: _detokenize(tokenizer),
     }
+    if tasks:  # the first one is the default
+        names = names[1:]
     made = streaming_signatures(model, tokenizer, policy, names)
     made |= {name: make() for name, make in makers.items() if name in names}
-    return {name: made[name] for name in names}
+    made = {name: made[name] for name in names}
+    return made | task_signatures(model, tokenizer, policy, tasks)
 
 
 def choose_signatures(names: Iterable[str] | None) -> tuple[str, ...]:

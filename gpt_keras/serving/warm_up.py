@@ -23,6 +23,7 @@ MAX_RECORDS = 1000  # TF Serving refuses a version with more
 # Up to `max_batch_size` in saved_models/batching_parameters.txt.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 NEW_TOKENS = 4  # enough for every step of the loop, and cheap
+NUM_BEAMS = 2  # of the rows that have several
 # Rows with a cache are large: a few of them are enough.
 CACHE_BATCH_SIZES = (1, 4)
 
@@ -44,6 +45,7 @@ def make_warm_up(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     max_new_tokens: int | None = None,
     state_bytes: bytes = b"",
+    max_beams: int | None = None,
 ) -> list[WarmUpRequest]:
     """Makes a request for every signature and batch size.
 
@@ -55,6 +57,7 @@ def make_warm_up(
         batch_sizes: The numbers of rows.
         max_new_tokens: The most that the signatures allow; None for no limit.
         state_bytes: Of a row that goes on.
+        max_beams: The most that the signatures allow; None for no limit.
 
     Returns:
         One request for each pair.
@@ -71,7 +74,8 @@ def make_warm_up(
     """
     return [
         WarmUpRequest(
-            name, example_inputs(specs, size, max_new_tokens, state_bytes)
+            name,
+            example_inputs(specs, size, max_new_tokens, state_bytes, max_beams),
         )
         for name, specs in signatures.items()
         for size in batch_sizes
@@ -88,6 +92,7 @@ def example_inputs(
     batch_size: int,
     max_new_tokens: int | None = None,
     state_bytes: bytes = b"",
+    max_beams: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Makes the inputs of one request.
 
@@ -100,6 +105,7 @@ def example_inputs(
         batch_size: The number of rows.
         max_new_tokens: The most that may be asked for; None for no limit.
         state_bytes: Of a row that goes on.
+        max_beams: As `max_new_tokens`.
 
     Returns:
         An array for each input.
@@ -109,7 +115,9 @@ def example_inputs(
             fit its spec.
     """
     limit = NEW_TOKENS if max_new_tokens is None else max_new_tokens
-    everything = _EVERYTHING | {"state_bytes": state_bytes}
+    num_beams = NUM_BEAMS if max_beams is None else min(NUM_BEAMS, max_beams)
+    given = {"state_bytes": state_bytes, "num_beams": num_beams}
+    everything = _EVERYTHING | given
     rows = [everything | _row(index, limit) for index in range(batch_size)]
     return {spec.name: _column(spec, rows) for spec in specs}
 
@@ -167,12 +175,23 @@ def _texts(*texts):
 _EVERYTHING = {
     "prompts": "The",
     "texts": " cat sat on the mat.",
+    "source": "The cat sat on the mat.",
+    "context": "The cat sat on the mat.",
+    "question": "Who sat on the mat?",
+    "document": "The cat sat on the mat. It slept.",
+    "prompt": "Who sat on the mat?",
+    "messages": _texts("Hello.", "Hello!", "Who sat on the mat?"),
+    "choices": _texts(" yes", " not at all"),
+    "per_token": True,
+    "normalize": True,
     "token_ids": [0, 1],
     "lengths": 2,
     "state_bytes": b"",
     "steps": NEW_TOKENS // 2,
     "continuation": "",
     "max_new_tokens": NEW_TOKENS,
+    "num_beams": NUM_BEAMS,
+    "length_penalty": 0.6,
     "temperature": 0.8,
     "top_k": 40,
     "top_p": 0.95,
@@ -194,10 +213,21 @@ _OFF = {
 # What sets the other rows apart, in turn.
 _CHANGES = (
     {},
-    _OFF | {"prompts": "", "temperature": 0.0, "lengths": 1, "steps": 0},
+    _OFF
+    | {
+        "prompts": "",
+        "temperature": 0.0,
+        "lengths": 1,
+        "steps": 0,
+        "num_beams": 1,
+        "per_token": False,
+        "normalize": False,
+    },
     {
         "prompts": b"\xff",
         "temperature": -1.0,
+        "num_beams": 0,
+        "choices": "",
         "token_ids": [-1, 0],
         "state_bytes": b"\xff",
     },
@@ -225,6 +255,7 @@ def _column(spec, rows):
     values = np.array(values, object if is_text else None)
     has_kind = {
         "O": spec.dtype == tf.string,
+        "b": spec.dtype.is_bool,
         "i": spec.dtype.is_integer,
         "f": spec.dtype.is_floating,
     }

@@ -11,6 +11,8 @@ from gpt_keras.cli import program
 from gpt_keras.cli.chat_session import ChatSession
 from gpt_keras.cli.chat_sources import LocalModel
 from gpt_keras.cli.conversation import Template
+from gpt_keras.serving.client_protocol import ModelMetadata
+from gpt_keras.serving.client_rows import Answer
 
 
 @pytest.fixture
@@ -145,3 +147,32 @@ def test_a_model_in_a_folder_answers_too(model_dir, talk, monkeypatch):
 def test_what_does_not_go_together_is_refused(talk, arguments, words):
     with pytest.raises(Exception, match=words):
         talk([], *arguments)
+
+
+def test_a_model_with_a_template_of_its_own_gets_messages(
+    talk, monkeypatch, capsys
+):
+    class Client:
+        asked = []
+
+        def metadata(self):
+            return ModelMetadata(1, {"chat": None})
+
+        def run_task(self, name, messages):
+            self.asked.append((name, messages))
+            error = "`messages` must be short" if "long" in messages else ""
+            return Answer(f"to {messages[-1]}", "stop", False, error)
+
+    monkeypatch.setattr(
+        chat.client_flags, "make_client", lambda values: Client()
+    )
+    flags = ["--server=http://a:1", "--model_name=m"]
+    lines = ["one", "long", "two", "/set top_k 3", "three"]
+    status, printed, errors = talk(lines, *flags)
+    assert printed == "to one\n\nto two\n\n" and status == 1
+    assert Client.asked == [
+        ("chat", ["one"]),
+        ("chat", ["one", "to one", "long"]),
+        ("chat", ["one", "to one", "two"]),
+    ]
+    assert "must be short" in errors and "those of its export" in errors

@@ -2,6 +2,7 @@
 
 from gpt_keras.cli.conversation import Conversation
 from gpt_keras.cli.conversation import Template
+from gpt_keras.cli.conversation import Turns
 
 
 def test_the_prompt_is_what_was_said():
@@ -23,3 +24,15 @@ def test_the_next_turn_ends_an_answer():
     assert Template(user_prefix="", model_prefix="").stops() == ["\n"]
     empty = Template(user_prefix="", model_prefix="", turn_end="")
     assert empty.stops() == []
+
+
+def test_turns_are_messages_the_user_s_first_and_last():
+    turns = Turns()
+    assert turns.prompt("a") == ["a"] and not turns
+    turns.add("a", "b")
+    turns.add("c", "d")
+    assert turns.prompt("e") == ["a", "b", "c", "d", "e"] and len(turns) == 2
+    turns.drop_oldest()
+    assert turns.prompt("e") == ["c", "d", "e"]
+    turns.clear()
+    assert turns.prompt("e") == ["e"]
