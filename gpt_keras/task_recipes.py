@@ -165,9 +165,12 @@ TASK_RECIPES: dict[str, TrainConfig] = {
         _SYNTHETIC, pairs="synthetic:reverse", template="pair"
     ),
     "look_up": dataclasses.replace(
-        _SYNTHETIC, pairs="synthetic:look_up", template="answer"
+        _SYNTHETIC, pairs="synthetic:look_up", template="answer", steps=2500
     ),
     "first_sentence": dataclasses.replace(
-        _SYNTHETIC, pairs="synthetic:first_sentence", template="summarise"
+        _SYNTHETIC,
+        pairs="synthetic:first_sentence",
+        template="summarise",
+        steps=2000,
     ),
 }
