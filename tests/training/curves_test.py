@@ -47,6 +47,19 @@ def test_a_panel_for_each_quantity_that_the_log_has(tmp_path, figure):
     assert [x.get_xlabel() for x in figure[0].axes] == ["", "", "step"]
 
 
+def test_scores_have_a_panel_of_their_own(tmp_path, figure):
+    more = [
+        {"step": 3, "bleu": 10.0, "rougeL": 5.0, "bleu/translate:en-de": 1.0},
+        {"step": 6, "bleu": 20.0, "learning_rate": 1e-3},
+    ]
+    _draw(tmp_path, LINES + more)
+    _, rate, scores = figure[0].axes
+    assert rate.get_ylabel() == "learning\nrate"
+    drawn = {line.get_label(): _data(line) for line in scores.lines}
+    assert drawn == {"bleu": [(3, 10), (6, 20)], "rougeL": [(3, 5)]}
+    assert scores.get_xlabel() == "step" and not rate.get_xlabel()
+
+
 def test_marks_the_steps_that_were_left_out(tmp_path, figure):
     more = [
         {"step": 5, "skipped_loss": None, "skipped_gradient_norm": None},

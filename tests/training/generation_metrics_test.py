@@ -1,6 +1,7 @@
 """Tests of `gpt_keras.training.generation_metrics`, in whole runs."""
 
 import dataclasses
+import shutil
 import signal
 
 import numpy as np
@@ -14,7 +15,9 @@ from gpt_keras.training.generation_metrics import PAGE
 from gpt_keras.training.generation_metrics import SCORED
 from gpt_keras.training.generation_metrics import GenerationMetrics
 from gpt_keras.training.generation_metrics import Measurement
+from gpt_keras.training.hosts import Hosts
 from gpt_keras.training.run_log import read_metrics
+from gpt_keras.training.run_start import begin_run
 from gpt_keras.training.trainer import train
 
 CONFIG = TrainConfig(
@@ -142,14 +145,20 @@ def test_a_run_that_is_stopped_makes_up_for_them(runs, tmp_path):
     assert _losses(tmp_path)[-1] == _losses(folder / "scored")[-1]
     best = tmp_path / "checkpoints" / BEST
     assert latest_step(best) == 6
-    # Gone on with, it knows of the best score of the log.
-    longer = dataclasses.replace(METRICS, steps=9, schedule="constant")
-    with pytest.raises(ValueError, match="other settings"):
-        _train(
-            tmp_path,
-            dataclasses.replace(longer, keep_best_by="chrf"),
-            measure=Scorer(),
-        )
+
+
+def test_a_run_knows_of_the_best_score_of_its_log(runs, tmp_path):
+    shutil.copytree(runs[0] / "scored", tmp_path / "run")
+    with open(tmp_path / "run" / "metrics.jsonl", "a") as file:
+        file.write('{"step": 8, "bleu": 50.0}\n')
+    strategy = tf.distribute.get_strategy()
+    _, checkpoint = begin_run(
+        METRICS, tmp_path / "run", 20, None, None, strategy, Hosts(strategy)
+    )
+    assert float(checkpoint.best_loss.numpy()) == -50
+    other = dataclasses.replace(METRICS, keep_best_by="chrf")
+    with pytest.raises(ValueError, match="keep_best_by: 'bleu' there"):
+        _train(tmp_path / "run", other, measure=Scorer())
 
 
 def test_signals_that_came_before_leave_it_out():
