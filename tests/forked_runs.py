@@ -15,6 +15,7 @@ import limited_process
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = 300  # of a run, on a loaded machine
+_failed = set()  # what failed is not begun again by each test that asks for it
 
 
 def run_each(program, runs) -> list[dict]:
@@ -28,6 +29,9 @@ def run_each(program, runs) -> list[dict]:
         What its function returned for each; `{"error": text}` where it raised
         or took more than `SECONDS`.
     """
+    key = json.dumps([str(program), runs])
+    assert key not in _failed, "It failed in the test before."
+    _failed.add(key)
     paths = [str(ROOT), str(ROOT / "tests"), *sys.path]
     environment = {
         **os.environ,
@@ -45,6 +49,7 @@ def run_each(program, runs) -> list[dict]:
     found = [json.loads(line) for line in lines]
     assert len(found) == len(runs), result.stderr[-3000:]
     print(result.stderr[-10_000:], file=sys.stderr)  # pytest shows a failure's
+    _failed.discard(key)
     return found
 
 

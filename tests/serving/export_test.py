@@ -95,7 +95,7 @@ def make_model(tokenizer, **switches):
         2,
         32,
         32,
-        num_layers=1,
+        num_layers=2,
         initializer_stddev=0.4,
         position="learned",
         **switches,

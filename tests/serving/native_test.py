@@ -47,10 +47,6 @@ ROWS = {
 PROGRAMS = {"session": runners.session, "c_api": runners.c_api}
 if runners.has_compiler():  # the one part that a machine may lack
     PROGRAMS["cpp"] = runners.cpp
-# The C API loads and runs by the C++ loader, so one of both is asked all. A
-# session is asked all in `export_test`.
-WHOLE = list(PROGRAMS)[-1]
-FEW = ("score", "tokenize")
 
 
 @pytest.fixture(scope="module")
@@ -122,20 +118,14 @@ def command(request):
     return PROGRAMS[request.param]()
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
 def test_every_signature_answers_as_in_python(
-    program, exported, requests, loaded
+    command, exported, requests, loaded
 ):
-    expectations = [
-        (request, expected)
-        for request, expected in zip(requests, loaded, strict=True)
-        if program == WHOLE or request.signature in FEW
-    ]
-    asked = [request for request, _ in expectations]
-    assert {request.signature for request in asked} >= set(FEW)
-    answers = runners.ask(PROGRAMS[program](), exported, asked)
-    assert failures(asked, answers) == []
-    for (request, expected), answer in zip(expectations, answers, strict=True):
+    answers = runners.ask(command, exported, requests)
+    assert failures(requests, answers) == []
+    for request, answer, expected in zip(
+        requests, answers, loaded, strict=True
+    ):
         found = differences(expected, answer.outputs)
         assert not found, (request, found)
 

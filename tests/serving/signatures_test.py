@@ -76,7 +76,7 @@ def model(tokenizer):
         2,
         32,
         max_length=32,
-        num_layers=1,
+        num_layers=2,
         initializer_stddev=0.3,
     )
     gpt(np.zeros((1, 1), np.int32))
