@@ -91,6 +91,14 @@ def test_every_answer_is_a_part_of_its_context(generator):
     )
     assert alone.text == results[row].text
     assert len(alone.token_ids) > 2
+    pieces = list(
+        generator.stream(
+            {"temperature": 3.0, "max_new_tokens": 9, "seed": 7},
+            context=contexts[row],
+            question="the mat 猫",
+        )
+    )
+    assert "".join(pieces) == alone.text and len(pieces) > 1
 
 
 def test_without_the_rule_answers_are_of_other_words(parts, answer):
