@@ -57,9 +57,13 @@ def test_every_pin_lies_in_its_range():
 
 
 def test_the_package_has_its_data():
-    patterns = SETUPTOOLS["package-data"]["gpt_keras.serving"]
     serving = ROOT / "gpt_keras/serving"
-    packed = {path for glob in patterns for path in serving.glob(glob)}
+    packed = {
+        path
+        for package, patterns in SETUPTOOLS["package-data"].items()
+        for glob in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(glob)
+    }
     files = {path for path in ROOT.glob("gpt_keras/**/*") if path.is_file()}
     data = {
         path
