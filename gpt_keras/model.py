@@ -316,12 +316,11 @@ class GPTModel(ExactTrainer, keras.Model):
         x = self.dropout(x, training=training)
         first = None if cache is None else cache[0]
         shared = self.blocks[0].attention.share_step(x, first, mask, starts)
+        masks = (mask, starts, shared)
         caches = []
         for index, block in enumerate(self.blocks):
             block_cache = None if cache is None else cache[index]
-            x, block_cache = step(
-                block, x, block_cache, training, mask, starts, shared
-            )
+            x, block_cache = step(block, x, block_cache, training, *masks)
             caches.append(block_cache)
         if self.norm_order == "pre":
             x = self.final_norm(x)
