@@ -64,9 +64,10 @@ RUN = find_pages()
 TRANSLATIONS = find_translations()
 PAGES = (*TRANSLATIONS.values(), *RUN)
 EVERYWHERE = {"flagfile", "help", "helpfull", "verbose"}  # every program has it
+FORMS = {"name", "noname"}  # of flags in general
 # Flags of TF Serving, Slurm and the command itself, what all have, and one
 # with a prefix of somebody's own.
-FOREIGN_FLAGS = EVERYWHERE | {
+FOREIGN_FLAGS = EVERYWHERE | FORMS | {
     "allow_version_labels_for_unavailable_models",
     "gpt_steps",
     "logdir",
