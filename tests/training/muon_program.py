@@ -20,7 +20,7 @@ ROWS, LENGTH = 8, 12
 def make_model(dtype):
     """Returns a compiled model; Keras adds the loss scaling by itself."""
     keras.utils.set_random_seed(0)
-    model = GPTModel(50, 16, 2, 32, LENGTH, 0.0, num_layers=2, dtype=dtype)
+    model = GPTModel(50, 16, 2, 32, LENGTH, 0.0, num_layers=1, dtype=dtype)
     model.build((None, LENGTH))
     model.compile(make_optimizer(CONFIG, model))
     model.optimizer.build(model.trainable_variables)
@@ -62,7 +62,7 @@ def main(replicas=1, dtype="float32", steps=8):
         float(strategy.experimental_local_results(step())[0])
         for _ in range(steps)
     ]
-    kernel = model.blocks[1].attention.query_key_value.kernel
+    kernel = model.blocks[0].attention.query_key_value.kernel
     index = [v.path for v in model.trainable_weights].index(kernel.path)
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     return {

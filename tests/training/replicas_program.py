@@ -68,7 +68,7 @@ def main(
             32,
             12,
             rate,
-            num_layers=2,
+            num_layers=2 if lora_rank else 1,  # a matrix moves little
             dtype=dtype,
             document_separator_id=SEPARATOR if documents else None,
         )
@@ -86,7 +86,7 @@ def main(
         "evaluated": model.evaluate(batches(None), verbose=0),
         "iterations": int(model.optimizer.iterations.numpy()),
         "skipped": int(model.step_state.num_skipped.numpy()),
-        "weight": model.blocks[1].expand.kernel.numpy().tolist(),
+        "weight": model.blocks[-1].expand.kernel.numpy().tolist(),
         "dropped": _dropped(strategy, model) if rate else None,
     }
 
