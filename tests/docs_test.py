@@ -67,19 +67,23 @@ EVERYWHERE = {"flagfile", "help", "helpfull", "verbose"}  # every program has it
 FORMS = {"name", "noname"}  # of flags in general
 # Flags of TF Serving, Slurm and the command itself, what all have, and one
 # with a prefix of somebody's own.
-FOREIGN_FLAGS = EVERYWHERE | FORMS | {
-    "allow_version_labels_for_unavailable_models",
-    "gpt_steps",
-    "logdir",
-    "model_config_file_poll_wait_seconds",
-    "per_process_gpu_memory_fraction",
-    "rest_api_enable_cors_support",
-    "rest_api_timeout_in_ms",
-    "signal",
-    "tensorflow_inter_op_parallelism",
-    "tensorflow_intra_op_parallelism",
-    "version",
-}
+FOREIGN_FLAGS = (
+    EVERYWHERE
+    | FORMS
+    | {
+        "allow_version_labels_for_unavailable_models",
+        "gpt_steps",
+        "logdir",
+        "model_config_file_poll_wait_seconds",
+        "per_process_gpu_memory_fraction",
+        "rest_api_enable_cors_support",
+        "rest_api_timeout_in_ms",
+        "signal",
+        "tensorflow_inter_op_parallelism",
+        "tensorflow_intra_op_parallelism",
+        "version",
+    }
+)
 
 
 def _text(page):

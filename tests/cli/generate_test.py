@@ -86,3 +86,31 @@ def test_many_prompts_are_written_some_at_a_time(
         "Generating: 5 of 5 prompts",
     ]
     assert all(line.endswith(" tok/s") for line in lines)
+
+
+def test_beams_find_the_likeliest(model_dir, capsys):
+    flags = ["--prompt=one two", "--prompt=three", "--max_new_tokens=8"]
+    _generate(model_dir, *flags, "--beams=3")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("one two three 四五")
+    assert second.startswith("three 四五 one")
+    _generate(model_dir, *flags, "--beams=3", "--num_return=2")
+    lines = capsys.readouterr().out.splitlines()
+    scores = [float(line.split("  ")[0]) for line in lines]
+    assert lines[0].endswith(f"  {first}") and lines[2].endswith(f"  {second}")
+    assert scores[0] > scores[1] and scores[2] > scores[3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--beams=2", "--temperature=0"], "draws nothing.*'temperature'"),
+        (["--beams=2", "--num_return=3"], "`num_return` must be"),
+        (["--beams=-1"], "`beams` must be an integer from 1"),
+        (["--num_return=2"], r"need `beams`. Received: .'num_return'"),
+        (["--length_penalty=1"], "need `beams`"),
+    ],
+)
+def test_what_does_not_go_with_beams_is_refused(model_dir, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        _generate(model_dir, *arguments)

@@ -25,7 +25,7 @@ from gpt_keras.serving.local_server import LocalServer
 from gpt_keras.serving.server_config import ServerConfig
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 
-SIGNATURES = ["generate", "prefill", "step"]
+SIGNATURES = ["generate", "beam", "prefill", "step"]
 PROMPTS = ["the cat", "", "猫 sat on", "a mat " * 20]
 ROWS = dict(
     max_new_tokens=[20, 9, 14, 40],
@@ -78,6 +78,37 @@ def client(request, server):
     with Client(_address(server, request.param), "mine") as client:
         client.address = _address(server, request.param)
         yield client
+
+
+def test_beams_are_those_of_python(client, generator):
+    asked = dict(
+        beams=[3, 2, 8, 4],
+        length_penalty=[0.6, 0.0, 1.0, -1.0],
+        max_new_tokens=[9, 20, 7, 0],
+    )
+    rows = client.beam(PROMPTS, num_return=8, **asked)
+    results = generator.beam_search(PROMPTS, num_return=2, **asked)
+    for row, result in zip(rows, results, strict=True):
+        assert (row.prompt, row.error) == (result.prompt, "")
+        assert row.prompt_truncated is result.prompt_truncated
+        pairs = zip(row.hypotheses, result.hypotheses, strict=False)
+        for ours, theirs in pairs:
+            assert ours.text == theirs.text == ours.text_bytes.decode()
+            assert ours.token_ids == theirs.token_ids
+            assert ours.finish_reason == theirs.finish_reason
+            assert ours.score == pytest.approx(theirs.score, abs=1e-4)
+            assert ours.total_logprob == pytest.approx(
+                theirs.total_logprob, abs=1e-4
+            )
+    assert [len(row.hypotheses) for row in rows] == [3, 2, 8, 1]
+    bad, good = client.beam(PROMPTS[:2], beams=[9, 2], max_new_tokens=20)
+    assert "from 1 to 8" in bad.error and bad.hypotheses == ()
+    assert len(good.hypotheses) == 1
+    assert client.beam(PROMPTS[1], beams=2, max_new_tokens=20) == good
+    with pytest.raises(ValueError, match="`num_return` must be"):
+        client.beam("a", num_return=0)
+    with pytest.raises(ValueError, match="`num_beams` must be an integer"):
+        client.beam("a", beams=1.5)
 
 
 @pytest.fixture(scope="module")
@@ -252,3 +283,18 @@ def test_the_program_prints_prompt_and_completion(
     arguments += ["--temperature=1", "--top_p=0.9", "--banned=t"]
     assert query.main(program.parse(query.define_flags, *arguments)) == 0
     assert capsys.readouterr().out == f"{expected[1].text}\n"
+
+
+def test_the_program_prints_the_best_hypotheses(client, capsys):
+    arguments = [f"--server={client.address}", "--model_name=mine"]
+    arguments += ["--signature=beam", "--prompt=the cat", "--beams=3"]
+    arguments += ["--max_new_tokens=9", "--length_penalty=1"]
+    (best, *_) = client.beam(
+        "the cat", beams=3, max_new_tokens=9, length_penalty=1
+    ).hypotheses
+    assert query.main(program.parse(query.define_flags, *arguments)) == 0
+    assert capsys.readouterr().out == f"the cat{best.text}\n"
+    arguments.append("--num_return=2")
+    assert query.main(program.parse(query.define_flags, *arguments)) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{best.score:.4f}  the cat{best.text}\n")

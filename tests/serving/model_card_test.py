@@ -28,6 +28,7 @@ from gpt_keras.text.character_tokenizer import CharacterTokenizer
 
 POLICY = Policy(
     max_prompt_bytes=5000,
+    max_beams=3,
     banned=("topsecret", "hushhush"),
     repetition_guard=7,
     redact=("email", "phone"),
@@ -125,6 +126,7 @@ def test_limits_and_policy(make):
         "max_length": 24,
         "max_prompt_bytes": 5000,
         "max_new_tokens": None,
+        "max_beams": 3,
         "max_strings": MAX_STRINGS,
         "max_string_bytes": MAX_STRING_BYTES,
     }

@@ -15,6 +15,9 @@ SIGNATURES = {
     "generate": f"prompts {' '.join(SETTINGS)} steps continuation → "
     "completions completions_bytes token_ids lengths logprobs top_token_ids "
     "top_logprobs finish_reason prompt_truncated seed_used error continuation",
+    "beam": "prompts max_new_tokens num_beams length_penalty → hypotheses "
+    "hypotheses_bytes hypothesis_ids hypothesis_lengths scores total_logprobs "
+    "finish_reasons num_hypotheses prompt_truncated error",
     "step": "state_bytes steps → completions error state_bytes",
     "score": "prompts texts → token_ids lengths logprobs total_logprob "
     "bits_per_byte error",

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from gpt_keras.generation.beam_settings import BEAM_SPEC
 from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import SETTINGS_SPEC
 from gpt_keras.generation.settings import GenerationSettings
@@ -13,6 +14,7 @@ from gpt_keras.serving.warm_up import BATCH_SIZES
 from gpt_keras.serving.warm_up import CACHE_BATCH_SIZES
 from gpt_keras.serving.warm_up import MAX_RECORDS
 from gpt_keras.serving.warm_up import NEW_TOKENS
+from gpt_keras.serving.warm_up import NUM_BEAMS
 from gpt_keras.serving.warm_up import WARM_UP_FILE
 from gpt_keras.serving.warm_up import WarmUpRequest
 from gpt_keras.serving.warm_up import example_inputs
@@ -37,6 +39,7 @@ SIGNATURES = {
         SETTINGS_SPEC.seed,
     ),
     "generate": (strings("prompts"), *SETTINGS_SPEC),
+    "beam": (strings("prompts"), SETTINGS_SPEC.max_new_tokens, *BEAM_SPEC),
     "step": (strings("state_bytes"), tf.TensorSpec([None], tf.int32, "steps")),
     "score": (strings("prompts"), strings("texts")),
     "logits": TOKENS,
@@ -131,6 +134,13 @@ def test_a_limit_on_new_tokens_is_kept():
             {"complete": SIGNATURES["complete"]}, [3], max_new_tokens=limit
         )
         assert inputs["max_new_tokens"].tolist() == [expected] * 3
+
+
+def test_beams_are_several_one_and_invalid_and_keep_to_their_limit():
+    inputs = example_inputs(SIGNATURES["beam"], 4)
+    assert inputs["num_beams"].tolist() == [NUM_BEAMS, 1, 0, NUM_BEAMS]
+    inputs = example_inputs(SIGNATURES["beam"], 4, max_beams=1)
+    assert inputs["num_beams"].tolist() == [1, 1, 0, 1]
 
 
 def test_ids_fit_the_smallest_model_but_in_the_invalid_row():
