@@ -24,7 +24,9 @@ def weighted_token_losses(
     labels = ops.where(weight == 0, ops.zeros_like(labels), labels)
     logits = ops.cast(logits, "float32")
     losses = ops.sparse_categorical_crossentropy(
-        labels, logits, from_logits=True
+        labels,
+        logits,
+        from_logits=True,
     )
     if label_smoothing:
         of_label = ops.take_along_axis(logits, labels[..., None], axis=-1)
