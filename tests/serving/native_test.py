@@ -43,6 +43,11 @@ ROWS = {
     "overflow": [b"stop", b"roll", b"stop", b"roll"],
     "steps": [2, 0, 1, -1],
     "continuation": [b"", b"", b"", b"1:x"],
+    "num_beams": [1, 3, 2, 0],
+    "length_penalty": [0.0, 1.0, -0.5, 0.6],
+    "choices": [b"a\x1fthe cat", b" sat", "猫\x1fx".encode(), b""],
+    "per_token": [True, False, False, True],
+    "normalize": [False, True, True, False],
 }
 PROGRAMS = {"session": runners.session, "c_api": runners.c_api}
 if runners.has_compiler():  # the one part that a machine may lack
