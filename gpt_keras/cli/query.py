@@ -64,7 +64,7 @@ def define_flags(values):
         flag_values=values,
     )
     sampling.define_flags(values)
-    beams.define_flags(values, BEAM_DEFAULTS["num_beams"])
+    beams.define_flags(values, int(BEAM_DEFAULTS["num_beams"]))
 
 
 def _define_rows(values):
