@@ -257,6 +257,11 @@ def _run_task(client, values):
     """Prints the answer to the fields that the flags give."""
     _settings(values, SignatureInfo({}, {}))  # the export's alone hold
     fields = query_rows.given_fields(values.field)
+    if "timeout" in fields:
+        raise ValueError(
+            "A field of a task must not be called timeout. Received: "
+            f"field={values.field}"
+        )
     answers = client.run_task(values.task, **fields)
     answers = answers if isinstance(answers, list) else [answers]
     for number, answer in enumerate(answers, 1):
