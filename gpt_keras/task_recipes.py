@@ -5,11 +5,12 @@ Above each stand the files that it is for, and TensorFlow datasets that fit.
 """
 
 import dataclasses
+from typing import Any
 
 from gpt_keras.config import TrainConfig
 
 # What learns fast, of any size.
-_MODERN = dict(
+_MODERN: dict[str, Any] = dict(
     position="rotary",
     activation="relu_squared",
     qk_norm=True,
@@ -19,7 +20,7 @@ _MODERN = dict(
     initializer_stddev=0.05,
 )
 # Documents and pairs whole, several in a row, each of which sees itself alone.
-_WHOLE = dict(batching="best_fit", document_mask=True)
+_WHOLE: dict[str, Any] = dict(batching="best_fit", document_mask=True)
 # A task with one right answer: a few minutes on two CPU cores.
 _SYNTHETIC = TrainConfig(
     **_MODERN,

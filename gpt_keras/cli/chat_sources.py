@@ -7,6 +7,7 @@ says whether the prompt was cut before it gives the first piece.
 from collections.abc import Iterator
 
 from gpt_keras.serving.client import Client
+from gpt_keras.serving.client_rows import Answer
 
 
 class ServedModel:
@@ -62,6 +63,7 @@ class ServedChat:
                 "Received: others"
             )
         answer = self._client.run_task("chat", messages=messages)
+        assert isinstance(answer, Answer)  # of one conversation
         if answer.error:
             raise ValueError(answer.error)
         return False, iter([answer.text])

@@ -107,12 +107,9 @@ def _run_task(values):
         )
     task = make_task(template, values.task, **given)
     fields = task_flags.fields(values, template)
-    generator = TaskGenerator(
-        *read_model(values.model_dir, best=values.best),
-        task,
-        safety.policy(values),
-    )
-    results = generator.run(**fields)
+    model, tokenizer = read_model(values.model_dir, best=values.best)
+    generator = TaskGenerator(model, tokenizer, task, safety.policy(values))
+    results = generator.run(None, **fields)
     for result in results if isinstance(results, list) else [results]:
         print(result.text)
         if result.is_cut:

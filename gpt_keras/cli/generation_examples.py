@@ -121,7 +121,8 @@ def _with_prompt(example: Example) -> Example:
 
 
 def _rows(examples, tokenizer, suite, max_tokens: int, leave_out: bool):
-    rows, error = [], None
+    rows: list[GenerationExample] = []
+    error: ValueError | None = None
     for example in examples:
         try:
             rows.append(_example(example, tokenizer, suite, max_tokens))
@@ -129,7 +130,7 @@ def _rows(examples, tokenizer, suite, max_tokens: int, leave_out: bool):
             if not leave_out:
                 raise
             error = error or found
-    if not rows:
+    if error is not None and not rows:
         raise error
     return rows
 

@@ -8,6 +8,7 @@ from gpt_keras.cli.pair_data import pair_source
 from gpt_keras.cli.pair_data import pair_split
 from gpt_keras.config import TrainConfig
 from gpt_keras.config_rules import VALIDATION_LOSS
+from gpt_keras.data.pair_columns import Example
 from gpt_keras.data.pairs import split_pairs
 from gpt_keras.evaluation import examples_page
 from gpt_keras.evaluation import generation_report
@@ -84,9 +85,10 @@ def _tasks(config: TrainConfig, tokenizer) -> list:
     return tasks
 
 
-def _held_out(config: TrainConfig) -> dict[str, list]:
+def _held_out(config: TrainConfig) -> dict[str, list[Example]]:
     """Returns pairs for validation by the names of their templates."""
     source = pair_source(config)
+    assert source is not None  # a rule of the configuration
     splits = split_pairs(source, pair_split(config))
     if "validation" not in splits:
         raise ValueError(
@@ -94,7 +96,7 @@ def _held_out(config: TrainConfig) -> dict[str, list]:
             f"metrics_every={config.metrics_every}, validation_pairs=0, "
             "validation_fraction=0"
         )
-    found = collections.defaultdict(list)
+    found: dict[str, list[Example]] = collections.defaultdict(list)
     wanted = config.metrics_examples * len(source.templates)
     for example in splits["validation"].examples():
         examples = found[example.template.name]

@@ -3,6 +3,7 @@
 from gpt_keras.config import TrainConfig
 from gpt_keras.data.pair_records import PairDataset
 from gpt_keras.data.pair_records import PairFiles
+from gpt_keras.data.pair_records import RecordSource
 from gpt_keras.data.pairs import PairSource
 from gpt_keras.data.pairs import PairSplit
 from gpt_keras.data.synthetic_tasks import PREFIX
@@ -19,11 +20,12 @@ def pair_source(config: TrainConfig) -> PairSource | None:
         ValueError: There is no such template, the form or the columns are
             wrong, or a template is given without pairs.
     """
+    records: RecordSource
+    validation: RecordSource | None = None
     if config.tfds and config.template:
-        records, validation = _dataset(config), None
+        records = _dataset(config)
     elif config.pairs:
         records = _files(config, config.pairs)
-        validation = None
         if config.validation_files:
             validation = _files(config, config.validation_files)
     elif config.template and not config.tokens:

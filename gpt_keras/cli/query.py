@@ -64,7 +64,7 @@ def define_flags(values):
         flag_values=values,
     )
     sampling.define_flags(values)
-    beams.define_flags(values, BEAM_DEFAULTS["num_beams"])
+    beams.define_flags(values, int(BEAM_DEFAULTS["num_beams"]))
 
 
 def _define_rows(values):
@@ -257,6 +257,11 @@ def _run_task(client, values):
     """Prints the answer to the fields that the flags give."""
     _settings(values, SignatureInfo({}, {}))  # the export's alone hold
     fields = query_rows.given_fields(values.field)
+    if "timeout" in fields:
+        raise ValueError(
+            "A field of a task must not be called timeout. Received: "
+            f"field={values.field}"
+        )
     answers = client.run_task(values.task, **fields)
     answers = answers if isinstance(answers, list) else [answers]
     for number, answer in enumerate(answers, 1):

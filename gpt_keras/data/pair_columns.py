@@ -77,16 +77,17 @@ def make_example(record: Record, template: Template) -> Example:
     """
     if template.turns:
         return _conversation(record, template)
-    fields = {}
+    fields: dict[str, str | tuple[str, ...]] = {}
     for name in template.fields:
         names = _names(template, name)
         if template.name == "write":
             fields[name] = ""  # all of the text is the response
             continue
         found = _column(record, names)
-        fields[name] = _text(record, found)
+        text = _text(record, found)
         if found == "instruction":
-            fields[name] += _input(record)
+            text += _input(record)
+        fields[name] = text
     found = _column(record, _response_names(template))
     return Example(
         record.where, template, fields, _references(record, template, found)

@@ -8,6 +8,9 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import Protocol
 
 from gpt_keras.data.dataset_library import open_builder
 from gpt_keras.data.dataset_library import read_split
@@ -31,7 +34,20 @@ class Record:
     """
 
     where: str
-    values: dict[str, object]
+    values: Mapping[str, Any]
+
+
+class RecordSource(Protocol):
+    """Where records come from, the same ones every time."""
+
+    @property
+    def description(self) -> dict:
+        """What gives the same records, for JSON."""
+        ...
+
+    def records(self) -> Iterator[Record]:
+        """Gives the records in their order."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

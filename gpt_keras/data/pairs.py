@@ -9,8 +9,7 @@ import numpy as np
 
 from gpt_keras.data.pair_columns import Example
 from gpt_keras.data.pair_columns import make_example
-from gpt_keras.data.pair_records import PairDataset
-from gpt_keras.data.pair_records import PairFiles
+from gpt_keras.data.pair_records import RecordSource
 from gpt_keras.data.pair_texts import PairText
 from gpt_keras.text.template import Template
 
@@ -23,7 +22,7 @@ class PairSource:
     """Pairs of prompt and response.
 
     Args:
-        records: Where they come from: has `records()` and `description`.
+        records: Where they come from.
         templates: One or more; each record gives an example of each, as both
             directions of a translation.
         max_tokens: The most tokens of prompt and response.
@@ -35,10 +34,10 @@ class PairSource:
             `make_example`, when records are read.
     """
 
-    records: PairFiles | PairDataset
+    records: RecordSource
     templates: tuple[Template, ...]
     max_tokens: int
-    validation: PairFiles | PairDataset | None = None
+    validation: RecordSource | None = None
 
     def __post_init__(self):
         names = [template.name for template in self.templates]

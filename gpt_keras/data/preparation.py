@@ -71,7 +71,7 @@ def prepare(
     Raises:
         ValueError: The corpus is empty; the folder holds a store of another
             source, other settings or with damage; `tokenizer` and
-            `vocab_size` don't fit.
+            `vocab_size` don't fit, or `source` and `split`.
         OSError: A file can't be read, or the folder can't be written.
 
     Example:
@@ -79,7 +79,13 @@ def prepare(
         ...     PythonReference(), "runs/quickstart/tokens", vocab_size=1024)
     """
     of_pairs = isinstance(source, PairSource)
-    split = split or (PairSplit() if of_pairs else ValidationSplit())
+    kind = PairSplit if of_pairs else ValidationSplit
+    split = split or kind()
+    if not isinstance(split, kind):
+        raise ValueError(
+            f"`split` must be a `{kind.__name__}` for such a source. Received: "
+            f"{split}."
+        )
     settings = {
         "tokenizer": _tokenizer_settings(tokenizer, vocab_size),
         "split": dataclasses.asdict(split),
@@ -93,8 +99,7 @@ def prepare(
     check_free(directory)  # before the long work, not after it
     report = _Progress(progress)
     description = _as_json(source.description)
-    make_splits = split_pairs if of_pairs else split_documents
-    splits = make_splits(source, split, report.measured)
+    splits = _splits(source, split, report.measured)
     if isinstance(tokenizer, str):
         tokenizer = _begun(unfinished, description, settings) or _train(
             tokenizer,
@@ -113,6 +118,12 @@ def prepare(
         progress=report.for_splits(splits),
     )
     return tokenizer, store
+
+
+def _splits(source, split: ValidationSplit | PairSplit, progress):
+    if isinstance(split, PairSplit):
+        return split_pairs(source, split, progress)
+    return split_documents(source, split, progress)
 
 
 def _begun(unfinished: UnfinishedStore, source: dict, settings: dict):

@@ -79,14 +79,15 @@ def write_token_store(
             "`unit_characters` must be positive and `workers` at least 0. "
             f"Received: unit_characters={unit_characters}, workers={workers}."
         )
-    manifest = _header(tokenizer, source, settings or {})
+    given = settings or {}
+    manifest = _header(tokenizer, source, given)
     check_free(directory)
     work = UnfinishedStore(directory)
     try:
         units = {
             "tokenizer": tokenizer.fingerprint,
             "unit_characters": unit_characters,
-        } | {key: settings[key] for key in _OF_PAIRS if key in (settings or {})}
+        } | {key: given[key] for key in _OF_PAIRS if key in given}
         journal = {"units": units, "source": source, "settings": settings}
         work.begin(tokenizer, journal)
         with _encoder(tokenizer, work.partial, workers) as encoder:
@@ -164,8 +165,9 @@ class _ShardMaker:
         return np.concatenate(parts).astype(self._dtype), left_out
 
     def _ids_of(self, unit: Unit) -> list[np.ndarray | None]:
-        if isinstance(unit.texts[0], PairText):
-            return encode_pairs(self._encoder, self._special_tokens, unit.texts)
+        pairs = [text for text in unit.texts if isinstance(text, PairText)]
+        if pairs:
+            return encode_pairs(self._encoder, self._special_tokens, pairs)
         return self._encoder.encode_batch(unit.texts)
 
 

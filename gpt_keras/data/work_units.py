@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from gpt_keras.data.pair_texts import PairText
 from gpt_keras.text.text_cutting import cut_between_words
@@ -29,7 +30,7 @@ class Unit:
 
     split: str
     number: int
-    texts: list[str] | list[PairText]
+    texts: Sequence[str | PairText]
     ends: list[bool]
 
     @property
@@ -89,7 +90,9 @@ def make_units(
         yield Unit(split, number, texts, ends)
 
 
-def _small_pieces(documents, size: int) -> Iterator[tuple[str, bool]]:
+def _small_pieces(
+    documents, size: int
+) -> Iterator[tuple[str | PairText, bool]]:
     pieces = getattr(documents, "pieces", None)
     pieces = pieces() if pieces else ((text, True) for text in documents)
     for text, ends in pieces:

@@ -83,8 +83,9 @@ class GenerationTask:
 
     def baseline_scores(self) -> dict[str, Score]:
         """Returns those of the baseline; none where an example has none."""
-        texts = [example.baseline for example in self.examples]
-        return {} if None in texts else self.score(texts)
+        baselines = [example.baseline for example in self.examples]
+        texts = [text for text in baselines if text is not None]
+        return self.score(texts) if len(texts) == len(baselines) else {}
 
 
 class Prediction(NamedTuple):

@@ -5,6 +5,7 @@ piece by piece.
 import codecs
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -36,8 +37,8 @@ class CompiledCompletion:
         self._start = tf.function(
             start, input_signature=input_signature, autograph=False
         )
-        self._advance = None
-        self._result = None
+        self._advance: Any = None
+        self._result: Any = None
 
     def start(self, *inputs) -> CompletionState:
         """Returns the state before the first token.

@@ -72,10 +72,9 @@ class TaskCompleter:
         self._policy = policy
         self._model = model
         self.completer = TextCompleter(model, tokenizer, policy)
-        self._span_segment = self._span_table = None
+        self._spans = None
         if task.answer_from is not None:
-            self._span_segment = task.span_segment()
-            self._span_table = SpanTable(tokenizer)
+            self._spans = SpanTable(tokenizer), task.span_segment()
 
     def complete(
         self,
@@ -111,12 +110,13 @@ class TaskCompleter:
         """Returns the `CompletionState` before the first token."""
         prompts = self._read(fields, settings.max_new_tokens)
         spans = ()
-        if self._span_table is not None:
+        if self._spans is not None:
+            table, segment = self._spans
             token_ids = prompts["token_ids"]
-            spans = self._span_table.find(
+            spans = table.find(
                 token_ids.to_tensor(),
                 tf.cast(token_ids.row_lengths(), tf.int32),
-                self._span_segment,
+                segment,
             )
         return self.completer.start_tokens(
             settings=settings, spans=spans, **prompts

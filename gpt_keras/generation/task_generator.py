@@ -63,7 +63,7 @@ class TaskGenerator:
         self.task = task
         self._completer = TaskCompleter(model, tokenizer, task, policy)
         self._max_beams = policy.max_beams
-        self._search = None
+        self._search: Any = None
         spec = {
             name: tf.TensorSpec([None], tf.string, name)
             for name in task.template.fields
@@ -77,7 +77,7 @@ class TaskGenerator:
         )
 
     def run(
-        self, settings: Mapping[str, Any] | None = None, **fields
+        self, settings: Mapping[str, Any] | None = None, /, **fields
     ) -> TaskResult | list[TaskResult]:
         """Answers one batch.
 
@@ -112,7 +112,7 @@ class TaskGenerator:
         return results[0] if is_one else results
 
     def stream(
-        self, settings: Mapping[str, Any] | None = None, **fields
+        self, settings: Mapping[str, Any] | None = None, /, **fields
     ) -> Iterator[str]:
         """Answers one row and yields the text as it comes; see `run`.
 

@@ -16,7 +16,7 @@ from gpt_keras.generation.settings import SETTINGS
 from gpt_keras.generation.settings import make_settings
 
 # What a task uses where the user says nothing, by the name of its template.
-TASK_DEFAULTS = {
+TASK_DEFAULTS: dict[str, dict[str, int | float]] = {
     "translate": {"beams": 4},
     "summarise": {"beams": 4, "no_repeat_ngram": 3},
     "answer": {"temperature": 0.0, "max_new_tokens": 32},
@@ -164,7 +164,7 @@ def make_task(template, name: str | None = None, **settings) -> Task:
         ValueError: As `Task`.
     """
     defaults = dict(TASK_DEFAULTS.get(template.name.partition(":")[0], {}))
-    beams = defaults.pop("beams", 0)
+    beams = int(defaults.pop("beams", 0))
     task = Task(name or template.name, template, defaults, beams)
     return task.with_settings(**settings)
 

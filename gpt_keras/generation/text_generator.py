@@ -245,7 +245,9 @@ class TextGenerator:
         if self._choose is None:
             model, tokenizer, policy = self._parts
             self._choose = tf.function(
-                lambda *inputs: choose(model, tokenizer, *inputs, policy),
+                lambda prompts, choices, per_token: choose(
+                    model, tokenizer, prompts, choices, per_token, policy
+                ),
                 input_signature=(_TEXTS, _TEXTS, _FLAGS),
                 autograph=False,
             )
@@ -281,7 +283,9 @@ class TextGenerator:
             return np.zeros((0, model.d_model), np.float32)
         if self._embed is None:
             self._embed = tf.function(
-                lambda *inputs: embed(model, tokenizer, *inputs, policy),
+                lambda texts, normalize: embed(
+                    model, tokenizer, texts, normalize, policy
+                ),
                 input_signature=(_TEXTS, _FLAGS),
                 autograph=False,
             )

@@ -36,6 +36,8 @@ def beam_signature(
         ValueError: The tokenizer has ids that the model doesn't know.
     """
     policy = with_max_beams(policy)
+    columns = policy.max_beams
+    assert columns is not None
     completer = BeamCompleter(model, tokenizer, policy)
 
     def function(prompts, max_new_tokens, **beams):
@@ -44,7 +46,7 @@ def beam_signature(
         settings = GenerationSettings(*filled)
         settings = settings._replace(max_new_tokens=max_new_tokens)
         found = completer.complete(prompts, settings, BeamSettings(**beams))
-        return outputs_of(found, policy.max_beams)
+        return outputs_of(found, columns)
 
     specs = (SETTINGS_SPEC.max_new_tokens, *BEAM_SPEC)
     return Signature(function, (strings("prompts"), *specs))

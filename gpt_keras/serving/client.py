@@ -299,6 +299,7 @@ class Client:
     def run_task(
         self,
         name: str,
+        /,
         *,
         timeout: float | None = None,
         **fields,

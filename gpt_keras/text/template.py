@@ -73,7 +73,7 @@ class Template:
                 f"one of them. Received: fields={names}, "
                 f"truncate={self.truncate!r}."
             )
-        if self.turns and (len(self.prompt) != 3 or self.prompt[1] != MESSAGES):
+        if self.turns and not self._is_one_turn():
             raise ValueError(
                 "With `turns` a template must be a special token, "
                 f"{MESSAGES} and a special token. Received: {self.prompt}."
@@ -107,14 +107,7 @@ class Template:
         """
         self._check_names(fields)
         if not self.turns:
-            for name in self.fields:
-                if not isinstance(fields[name], str):
-                    raise ValueError(
-                        f"`{name}` must be a `str`. Received: "
-                        f"{type(fields[name]).__name__}."
-                    )
-            parts = (fields.get(x.name, x) for x in self.prompt)
-            return (END, *parts)
+            return (END, *(_filled(part, fields) for part in self.prompt))
         messages = fields[MESSAGES.name]
         messages = [messages] if isinstance(messages, str) else list(messages)
         if len(messages) % 2 == 0:
@@ -122,7 +115,7 @@ class Template:
                 "`messages` must be of the user and of the model in turn, the "
                 f"user's first and last. Received: {len(messages)} messages."
             )
-        user, _, response = self.prompt
+        user, response = self._marks()
         marks = [user, response] * len(messages)
         turns = zip(marks, messages, strict=False)
         return (END, *(x for turn in turns for x in turn), response)
@@ -213,7 +206,7 @@ class Template:
         self._check_names(fields)
         ids = special_ids(tokenizer.special_tokens, (END, *self.prompt))
         if self.turns:
-            user, response = (ids[self.prompt[n]] for n in (0, 2))
+            user, response = (ids[mark] for mark in self._marks())
             turns = template_cutting.tokenize_turns(
                 tokenizer, fields[MESSAGES.name], (user, response), max_tokens
             )
@@ -237,6 +230,15 @@ class Template:
         ]
         return tf.concat(parts, axis=1)
 
+    def _is_one_turn(self) -> bool:
+        kinds = [type(part) for part in self.prompt]
+        is_between = kinds == [Special, Field, Special]
+        return is_between and self.prompt[1] == MESSAGES
+
+    def _marks(self) -> list[Special]:
+        """Returns what stands before and behind a message of the user."""
+        return [part for part in self.prompt if isinstance(part, Special)]
+
     def _check_names(self, fields) -> None:
         if {*fields} != {*self.fields}:
             raise ValueError(
@@ -244,6 +246,17 @@ class Template:
                 f"{', '.join(self.fields)}. Received: "
                 f"{', '.join(map(str, fields)) or 'none'}."
             )
+
+
+def _filled(part: Special | Field, fields: Mapping) -> Special | str:
+    if isinstance(part, Special):
+        return part
+    text = fields[part.name]
+    if not isinstance(text, str):
+        raise ValueError(
+            f"`{part.name}` must be a `str`. Received: {type(text).__name__}."
+        )
+    return text
 
 
 def translation(source: str, target: str) -> Template:

@@ -83,9 +83,7 @@ class GenerationMetrics(Stepwise):
 
     def _measure(self, step: int) -> None:
         with self.model.averaged_weights():
-            found = self._on_chief(
-                lambda: self.measure(self.model, self._has_to_stop)
-            )
+            found = self._on_chief(self._measurement)
         figures = found and found.figures
         if self._hosts is not None:
             figures = self._hosts.from_chief(figures)
@@ -93,6 +91,10 @@ class GenerationMetrics(Stepwise):
             return
         is_best = self.save_best is not None and self.save_best(step, figures)
         self._on_chief(lambda: self._tell(step, found, is_best))
+
+    def _measurement(self) -> Measurement | None:
+        assert self.measure is not None  # on the chief
+        return self.measure(self.model, self._has_to_stop)
 
     def _on_chief(self, function):
         return self._hosts.on_chief(function) if self._hosts else function()

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import time
+from typing import Any
 
 import tensorflow as tf
 import tqdm
@@ -113,7 +114,7 @@ def read_metrics(folder) -> list[dict]:
     return [line for line in lines if line is not None]
 
 
-def logged(folder, name: str, last_step: int) -> dict[int, object]:
+def logged(folder, name: str, last_step: int) -> dict[int, Any]:
     """Returns the values of a name by step, up to a step."""
     return {
         line["step"]: line[name]

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from gpt_keras.data import preparation
+from gpt_keras.data.pair_records import PairFiles
+from gpt_keras.data.pairs import PairSource
+from gpt_keras.data.pairs import PairSplit
 from gpt_keras.data.preparation import prepare
 from gpt_keras.data.preparation import unigram_entropy
 from gpt_keras.data.sources import PythonReference
@@ -15,6 +18,7 @@ from gpt_keras.data.token_store import TokenSplit
 from gpt_keras.data.token_store import TokenStore
 from gpt_keras.data.unfinished_store import UnfinishedStore
 from gpt_keras.text.byte_pair_tokenizer import BytePairTokenizer
+from gpt_keras.text.template import find_template
 from gpt_keras.text.tokenizer import load_tokenizer
 from gpt_keras.text.tokenizer_training import train_byte_pair
 
@@ -161,6 +165,21 @@ def test_empty_corpus(tmp_path, tokenizer):
 def test_tokenizer_and_its_size_must_fit(corpus, source, arguments):
     with pytest.raises(ValueError, match="`(tokenizer|vocab_size)` must be"):
         prepare(source, corpus / "tokens", **arguments)
+
+
+def test_a_split_must_be_of_the_kind_of_its_source(corpus, source):
+    (corpus / "pairs.tsv").write_text("a\tb\nc\td\n")
+    files = PairFiles(str(corpus / "pairs.tsv"), columns=("prompt", "response"))
+    pairs = PairSource(files, (find_template("pair"),), max_tokens=8)
+    for wrong, split, kind in (
+        (source, PairSplit(), "ValidationSplit"),
+        (pairs, ValidationSplit(), "PairSplit"),
+    ):
+        with pytest.raises(ValueError, match=f"`split` must be a `{kind}`"):
+            prepare(
+                wrong, corpus / "tokens", tokenizer="character", split=split
+            )
+    assert not (corpus / "tokens").exists()
 
 
 def test_counts_of_gpt2_tokens(tmp_path):

@@ -158,7 +158,7 @@ def test_each_row_is_judged_for_itself(client, generators):
         assert client.run_task("answer", **fields) == answers[row]
         assert generators["answer"].run(**fields).text == answers[row].text
     with pytest.raises(ValueError, match="The fields must be"):
-        client.run_task("answer", context="a")
+        client.run_task("answer", context="a", name="b")
     with pytest.raises(ValueError, match="one of the model's signatures"):
         client.run_task("summarise", document="a")
 
@@ -218,6 +218,10 @@ def test_settings_of_a_call_take_the_place_of_the_task_s(generators):
         translate.run({"warmth": 1}, source="a")
     with pytest.raises(ValueError, match="`source` must be one text"):
         translate.run(source=[3])
+    # A field may have any name, and is told if the template hasn't it.
+    for call in (translate.run, translate.stream):
+        with pytest.raises(ValueError, match="must be .'source'.. Received"):
+            call(source="a", settings="temperature")
 
 
 def test_a_tokenizer_without_the_special_tokens_is_refused(parts, tasks):
@@ -276,6 +280,12 @@ def test_the_program_asks_for_a_task(server, generators, capsys, tmp_path):
         ask("--task=translate", "--field=source")
     with pytest.raises(ValueError, match="takes the settings"):
         ask(*asked, "--temperature=1")
+    for name, message in (
+        ("name", "The fields must be"),
+        ("timeout", "called"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ask(*asked, f"--field={name}=5")
 
 
 def test_choices_and_vectors_are_those_of_python(client, parts):

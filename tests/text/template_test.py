@@ -11,6 +11,7 @@ from gpt_keras.text.special_tokens import END_OF_TEXT
 from gpt_keras.text.template import TEMPLATES
 from gpt_keras.text.template import Template
 from gpt_keras.text.template import find_template
+from gpt_keras.text.template_parts import MESSAGES
 from gpt_keras.text.template_parts import RESPONSE
 from gpt_keras.text.template_parts import Field
 from gpt_keras.text.template_parts import Special
@@ -197,8 +198,15 @@ def test_wrong_conversations_and_tokenizers_are_told(byte_pair):
 def test_wrong_templates_are_told():
     with pytest.raises(ValueError, match="`truncate` must be one of them"):
         Template("x", (Field("a"), RESPONSE), truncate="b")
-    with pytest.raises(ValueError, match="With `turns` a template must be"):
-        Template("x", (Field("a"), RESPONSE), truncate="a", turns=True)
+    for parts in (
+        (Field("a"), RESPONSE),
+        (Field("a"), MESSAGES, RESPONSE),
+        (RESPONSE, MESSAGES, Field("a")),
+        (RESPONSE, Field("a"), RESPONSE),
+        (MESSAGES, Field("a"), RESPONSE),
+    ):
+        with pytest.raises(ValueError, match="With `turns` a template must"):
+            Template("x", parts, truncate="a", turns=True)
     with pytest.raises(ValueError, match="one of write, pair, translate"):
         find_template("translat")
     with pytest.raises(ValueError, match="Languages must be two"):
