@@ -409,7 +409,11 @@ def _codes(tensors):
 
 
 def _type(tensor):
-    sizes = ["batch", "length", "…"][: len(tensor["shape"])]
+    names = ["batch", "length", "…"]
+    sizes = [
+        name if size is None else "…"
+        for name, size in zip(names, tensor["shape"], strict=False)
+    ]
     return f"{tensor['dtype']} ({', '.join(sizes)})"
 
 

@@ -46,7 +46,7 @@ def beam_signature(
         settings = GenerationSettings(*filled)
         settings = settings._replace(max_new_tokens=max_new_tokens)
         found = completer.complete(prompts, settings, BeamSettings(**beams))
-        return outputs_of(found, columns)
+        return outputs_of(found, columns, tokenizer.end_of_text_id)
 
     specs = (SETTINGS_SPEC.max_new_tokens, *BEAM_SPEC)
     return Signature(function, (strings("prompts"), *specs))
@@ -59,24 +59,30 @@ def with_max_beams(policy: Policy) -> Policy:
     return dataclasses.replace(policy, max_beams=MAX_BEAMS)
 
 
-def outputs_of(found: BeamCompletions, columns: int) -> dict[str, tf.Tensor]:
+def outputs_of(
+    found: BeamCompletions, columns: int, end_of_text_id: int
+) -> dict[str, tf.Tensor]:
     """Returns what was found by the names that the signature gives it.
 
     Args:
         found: With at most as many beams as `columns`.
         columns: How many hypotheses each row has room for.
+        end_of_text_id: What tokens are padded with.
     """
 
-    def padded(values):
+    def padded(values, padding=None):
         missing = columns - tf.shape(values)[1]
         rest = [[0, 0]] * (values.ndim - 2)
-        wide = tf.pad(values, [[0, 0], [0, missing], *rest])
+        padding = tf.zeros([], values.dtype) if padding is None else padding
+        wide = tf.pad(
+            values, [[0, 0], [0, missing], *rest], constant_values=padding
+        )
         return tf.ensure_shape(wide, [None, columns, *[None] * len(rest)])
 
     return {
         "hypotheses": padded(found.texts),
         "hypotheses_bytes": padded(found.texts_bytes),
-        "hypothesis_ids": padded(found.token_ids),
+        "hypothesis_ids": padded(found.token_ids, end_of_text_id),
         "hypothesis_lengths": padded(found.lengths),
         "scores": padded(found.scores),
         "total_logprobs": padded(found.log_probs),
