@@ -126,7 +126,11 @@ def _all_of(flag, default) -> str:
     if flag.flag_type().startswith("multi"):
         text += " May come several times."
     indented = textwrap.fill(
-        text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        text,
+        _WIDTH,
+        initial_indent=" " * 6,
+        subsequent_indent=" " * 6,
+        break_on_hyphens=False,  # a name may have one
     )
     return f"  {_named(flag, default)}\n{indented}"
 
