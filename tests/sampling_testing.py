@@ -179,6 +179,11 @@ def _watermark(logits, settings, tokens, completion, context, row):
     return logits + np.where(green, np.float32(context.watermark.strength), 0)
 
 
+def _spans(logits, settings, tokens, completion, context, row):
+    assert context.spans is None  # tests/generation/spans_test.py has them
+    return logits
+
+
 def _temperature(logits, settings, tokens, completion, context, row):
     temperature = np.float32(settings.get("temperature", 1))
     return (logits - logits.max()) / (temperature or np.float32(1))
@@ -222,6 +227,7 @@ _ORACLES = {
     "no_repeat_ngram": _no_repeat,
     "banned": _banned,
     "watermark": _watermark,
+    "spans": _spans,
     "temperature": _temperature,
     "top_k": _top_k,
     "top_p": _top_p,

@@ -69,7 +69,8 @@ def test_json_has_all_that_there_is_to_say():
 @pytest.mark.parametrize("name", list(SUITES))
 def test_suites_fit_together(name):
     suite = SUITES[name]
-    assert suite.kind in ("text", "last_word", "multiple_choice")
+    kinds = ("text", "last_word", "multiple_choice", "memorisation")
+    assert suite.kind in kinds
     assert suite.detokenizer in DETOKENIZERS
     assert bool(suite.note) == bool(suite.published)
     for values in suite.published.values():

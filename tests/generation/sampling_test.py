@@ -82,6 +82,7 @@ def test_the_processors_stand_in_their_order():
         "no_repeat_ngram",
         "banned",
         "watermark",
+        "spans",
         "temperature",
         "top_k",
         "top_p",
