@@ -10,15 +10,13 @@ import urllib.request
 import keras
 import numpy as np
 import pytest
-from playground_testing import ANSWER
-from playground_testing import HANG_UP
-from playground_testing import HOLD
-from playground_testing import HTML
-from playground_testing import FakePlayground
+from playground_browser import LOW_CONTRAST
+from playground_browser import NEEDS_CHROMIUM
+from playground_browser import UNNAMED
+from playground_browser import open_browser
 from selenium.webdriver import ActionChains
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from gpt_keras.model import GPTModel
 from gpt_keras.serving.client import Client
@@ -27,15 +25,10 @@ from gpt_keras.serving.local_server import LocalServer
 from gpt_keras.serving.server_config import OFF
 from gpt_keras.serving.server_config import ServerConfig
 from gpt_keras.text.tokenizer_training import train_byte_pair
-from tools.screenshots import chromium
 
-pytestmark = pytest.mark.skipif(
-    chromium.find() is None,
-    reason="needs Chromium and its driver: tools/browser.sh installs them",
-)
+pytestmark = NEEDS_CHROMIUM
 SIGNATURES = ["generate", "score", "detokenize"]
 PROMPT = "the cat 猫 👩‍👩‍👧"
-SECONDS = 30  # until a wait fails
 
 
 @pytest.fixture(scope="module")
@@ -76,91 +69,8 @@ def client(url):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    with chromium.chromium(tmp_path_factory.mktemp("profile")) as browser:
-        yield Page(browser)
-
-
-class Page:
-    """The browser, in the words of the tests."""
-
-    def __init__(self, driver):
-        self.driver = driver
-
-    def open(self, url):
-        """Opens the page as one that was never there, and waits for it."""
-        self.driver.get("about:blank")
-        self.driver.get(url)
-        self.run("localStorage.clear()")
-        self.driver.get_log("browser")
-        self.driver.refresh()
-        self.wait(lambda: self.state() in ("on", "error"))
-
-    def state(self):
-        return self.find("connection").get_attribute("data-state")
-
-    def find(self, id):
-        return self.driver.find_element(By.ID, id)
-
-    def all(self, selector):
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def text(self, id):
-        return self.find(id).text
-
-    def run(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def wait(self, condition):
-        return WebDriverWait(self.driver, SECONDS, 0.05).until(
-            lambda _: condition()
-        )
-
-    def fill(self, id, text):
-        """Puts a text where a user would type it."""
-        self.run(
-            "const [id, text] = arguments;"
-            "const field = document.getElementById(id); field.value = text;"
-            "field.dispatchEvent(new Event('change'))",
-            id,
-            text,
-        )
-
-    def set(self, **settings):
-        for name, value in settings.items():
-            id = f"set-{name}"
-            number = f"{id}-number"
-            self.fill(number if self.all(f"#{number}") else id, str(value))
-
-    def write(self, prompt, **settings):
-        self.fill("prompt", prompt)
-        self.set(**settings)
-        self.find("start").click()
-        self.wait_for_end()
-
-    def wait_for_end(self):
-        self.wait(lambda: self.find("start").is_enabled())
-
-    def texts(self):
-        return self.run(
-            "return [...document.querySelectorAll('.completion .tokens')]"
-            ".map((list) => list.textContent)"
-        )
-
-    def press(self, *keys):
-        chain = ActionChains(self.driver)
-        for key in keys:
-            chain.send_keys(key)
-        chain.perform()
-
-    def focused(self):
-        return self.driver.switch_to.active_element
-
-    def errors(self):
-        return [
-            entry["message"]
-            for entry in self.driver.get_log("browser")
-            if entry["level"] == "SEVERE"
-        ]
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -175,14 +85,6 @@ def page(browser, url):
     )
     assert asked
     assert [x for x in asked if not x.startswith(f"{url}/")] == []
-
-
-@contextlib.contextmanager
-def _fake(browser, **arguments):
-    fake = FakePlayground(**arguments)
-    with fake.serving() as url:
-        browser.open(url)
-        yield fake
 
 
 def _count_calls(page):
@@ -451,7 +353,7 @@ def test_names_labels_and_contrast(page):
     page.run(
         "for (const x of document.querySelectorAll('.group')) x.open = true"
     )
-    assert page.run(_UNNAMED) == []
+    assert page.run(UNNAMED) == []
     ids = page.run(
         "return [...document.querySelectorAll('[id]')].map(x => x.id)"
     )
@@ -463,7 +365,7 @@ def test_names_labels_and_contrast(page):
         page.all("#theme label")[theme].click()
         for tab in ("tab-write", "tab-score", "tab-card"):
             page.find(tab).click()
-            assert page.run(_LOW_CONTRAST) == [], (theme, tab)
+            assert page.run(LOW_CONTRAST) == [], (theme, tab)
     assert (
         page.run("return document.querySelectorAll('[data-level]').length") > 7
     )
@@ -490,232 +392,3 @@ def test_it_fits_a_small_screen(page):
         assert card["x"] >= 0 and card["x"] + card["width"] <= 360
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def test_html_of_a_model_stays_text(browser):
-    with _fake(browser, words=[HTML, HTML, " مرحبا 👋"]) as fake:
-        fake.card = {"name": HTML, "notes": HTML, "limits": {HTML: HTML}}
-        browser.open(browser.driver.current_url.split("#")[0])
-        browser.write(HTML)
-        assert browser.texts() == ["".join(fake.words)]
-        browser.run("arguments[0].focus()", browser.all(".token")[0])
-        assert HTML in browser.find("token-card").text
-        browser.press(Keys.ESCAPE)  # the card is over the tabs
-        browser.find("tab-card").click()
-        assert HTML in browser.text("view-card")
-        browser.find("tab-write").click()
-        fake.faults = [(400, json.dumps({"error": HTML}))]
-        browser.write(HTML)
-        assert HTML in browser.text("message")
-        fake.faults = [(418, HTML)]
-        browser.write(HTML)
-        assert HTML in browser.text("message")
-        browser.find("code").click()
-        assert HTML in browser.find("python").get_attribute("textContent")
-        assert len(browser.all("img")) == 1  # the icon
-        assert len(browser.all("script")) == 1
-        assert browser.run("return window.hacked") is None
-        refused = browser.run(
-            "try { document.body.innerHTML = '<b>'; return '' }"
-            "catch (error) { return error.name }"
-        )
-        assert refused == "TypeError"  # what could make HTML is shut off
-
-
-def test_what_was_written_outlives_the_server(browser):
-    with _fake(browser) as fake:
-        fake.faults = [ANSWER, ANSWER, *[HANG_UP] * 9]  # browsers try again
-        browser.write("a")
-        assert browser.texts() == ["one "]
-        assert "can't be reached" in browser.text("message")
-        assert "stays" in browser.text("progress")
-        assert "broken off" in browser.text("completions")
-        fake.faults = []
-        browser.find("more").click()
-        browser.wait_for_end()
-        assert browser.texts() == ["one two three "]
-        assert browser.text("message") == ""
-        assert not browser.find("more").is_enabled()
-
-
-def test_stop_keeps_what_came_and_continue_goes_on(browser):
-    with _fake(browser) as fake:
-        fake.faults = [ANSWER, ANSWER, HOLD]
-        browser.find("start").click()
-        browser.wait(lambda: browser.texts() == ["one "])
-        browser.find("stop").click()
-        browser.wait_for_end()
-        fake.hold.set()
-        assert browser.texts() == ["one "]
-        assert "stopped" in browser.text("completions")
-        assert browser.text("message") == ""
-        browser.find("more").click()
-        browser.wait_for_end()
-        assert browser.texts() == ["one two three "]
-        steps = [x["inputs"] for x in fake.generated()]
-        assert [x["continuation"] for x in steps] == [[""], ["1"], ["1"], ["2"]]
-
-
-@pytest.mark.parametrize(
-    ("fault", "text"),
-    [
-        ((400, '{"error": "`x` must be y"}'), "refused the request: `x` must"),
-        ((404, '{"error": "no"}'), "no such model or version"),
-        ((413, '{"error": "big"}'), "too large"),
-        ((500, "<html>proxy"), "has a fault: <html>proxy"),
-        ((502, ""), "status 502"),
-        ((504, '{"error": "late"}'), "took too long"),
-        ((200, "no JSON"), "not what a model of TensorFlow Serving gives"),
-    ],
-)
-def test_errors_are_told_in_words(faulty, fault, text):
-    browser, fake = faulty
-    fake.faults = [fault]
-    browser.write("a")
-    assert text in browser.text("message")
-    assert fake.faults == []
-    assert browser.texts() == [""]
-
-
-@pytest.fixture
-def faulty(browser):
-    with _fake(browser) as fake:
-        yield browser, fake
-
-
-def test_an_overloaded_server_is_asked_again(faulty):
-    browser, fake = faulty
-    fake.faults = [(503, "{}"), (429, "{}")]
-    browser.write("a")
-    assert browser.text("message") == ""
-    assert browser.texts() == ["one two three "]
-
-
-def test_a_row_s_error_is_shown_at_its_text(faulty):
-    browser, fake = faulty
-    fake.row_error = "`top_k` must be another"
-    browser.write("a")
-    fake.row_error = ""
-    assert "refused it: `top_k` must be another" in browser.text("completions")
-    assert browser.text("message") == ""
-
-
-def test_what_a_stop_text_cuts_off_a_token_is_not_shown(faulty):
-    browser, fake = faulty
-    fake.cut = 3
-    browser.write("a")
-    fake.cut = 0
-    assert browser.texts() == ["one two thr"]
-    assert [x.text for x in browser.all(".token")] == ["one ", "two ", "thr"]
-
-
-def test_a_text_that_the_server_changed_stands_without_tokens(faulty):
-    browser, fake = faulty
-    outputs = fake.answer({"signature_name": "generate", "inputs": _FIRST})
-    text = json.dumps({"outputs": outputs | {"completions": ["[redacted]"]}})
-    fake.faults = [(200, text)]
-    browser.write("a")
-    assert browser.texts() == ["[redacted]two three "]
-    assert browser.all(".token") == []
-    assert "Without colours" in browser.text("completions")
-
-
-def test_numbers_that_json_has_not_are_read(faulty):
-    browser, fake = faulty
-    outputs = fake.answer({"signature_name": "generate", "inputs": _FIRST})
-    text = json.dumps({"outputs": outputs | {"logprobs": [[-math.inf]]}})
-    assert "-Infinity" in text
-    fake.faults = [(200, text.replace("one ", 'NaN \\"Infinity\\" '))]
-    browser.write("a")
-    assert browser.text("message") == ""
-    assert browser.texts()[0].startswith('NaN "Infinity" ')
-
-
-_FIRST = {"continuation": [""]}
-
-
-def test_a_server_elsewhere_must_allow_it(browser):
-    tf_serving = FakePlayground()
-    with tf_serving.serving() as elsewhere:
-        with _fake(browser) as fake:
-            _connect(browser, elsewhere)
-            text = browser.text("connection")
-            assert "--rest_api_enable_cors_support=true" in text
-            assert f"--playground_servers={elsewhere}" in text
-            assert tf_serving.paths == []  # the policy of the page
-        with _fake(browser, servers=[elsewhere]) as fake:
-            _connect(browser, elsewhere)
-            assert browser.state() == "error"
-            assert tf_serving.paths == ["/v1/models/fake/metadata"]
-            tf_serving.headers = {"Access-Control-Allow-Origin": "*"}
-            _connect(browser, elsewhere)
-            assert browser.text("connection") == "fake · version 7"
-            browser.write("a")
-            assert browser.texts() == ["one two three "]
-            assert fake.requests == []
-            # Of TensorFlow Serving's paths alone, and without questions first.
-            assert all(x.startswith("/v1/") for x in tf_serving.paths)
-            browser.find("tab-card").click()
-            assert "metadata" in browser.text("view-card")
-
-
-def _connect(browser, address):
-    browser.find("server").find_element(By.TAG_NAME, "summary").click()
-    browser.fill("server-base", address)
-    browser.fill("server-model", "fake")
-    browser.run("document.getElementById('connect').click()")
-    browser.wait(lambda: browser.state() != "off")
-
-
-_UNNAMED = """
-const fields = document.querySelectorAll("input, select, textarea, button");
-return [...fields].filter((field) => {
-  const ids = (field.getAttribute("aria-labelledby") ?? "").split(" ");
-  const names = [
-    field.getAttribute("aria-label"),
-    ...ids.map((id) => document.getElementById(id)?.textContent),
-    ...[...(field.labels ?? [])].map((one) => one.textContent),
-    field.tagName === "BUTTON" ? field.textContent : "",
-  ];
-  return !names.some((name) => name?.trim());
-}).map((field) => field.outerHTML);
-"""
-
-# Elements with text whose contrast is below that of WCAG's AA: 4.5.
-_LOW_CONTRAST = """
-const canvas = document.createElement("canvas");
-canvas.width = canvas.height = 1;
-const pen = canvas.getContext("2d", { willReadFrequently: true });
-const over = (colours) => {
-  pen.clearRect(0, 0, 1, 1);
-  for (const colour of colours) {
-    pen.fillStyle = colour;
-    pen.fillRect(0, 0, 1, 1);
-  }
-  return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
-};
-const light = (colour) => {
-  const [r, g, b] = colour.map((x) => x / 255).map((x) =>
-    x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const found = [];
-for (const element of document.querySelectorAll("body *")) {
-  const hasText = [...element.childNodes].some(
-    (node) => node.nodeType === 3 && node.textContent.trim());
-  if (!hasText || !element.checkVisibility()) continue;
-  if (element.disabled || element.matches(".unseen, .unseen *")) continue;
-  const grounds = [];
-  for (let at = element; at; at = at.parentElement) {
-    grounds.unshift(getComputedStyle(at).backgroundColor);
-  }
-  const ground = over(grounds);
-  const ink = over([...grounds, getComputedStyle(element).color]);
-  const [low, high] = [light(ground), light(ink)].sort((a, b) => a - b);
-  const contrast = (high + 0.05) / (low + 0.05);
-  if (contrast < 4.5) {
-    found.push(`${element.tagName}.${element.className} ${contrast}`);
-  }
-}
-return found;
-"""
