@@ -63,6 +63,11 @@ class TrainConfig:
         "Names of the columns of .tsv or parallel files in their order, "
         "separated by commas; one without a name is left out.",
     )
+    response_pattern: str = _field(
+        "",
+        "Regular expression that a whole response must match; pairs whose "
+        "response doesn't are left out. Empty: none is.",
+    )
     template: str = _field(
         "",
         "Of the prompts: pair, answer, summarise, chat, write or "
@@ -276,8 +281,8 @@ class TrainConfig:
     metrics: str = _field(
         "",
         "bleu, chrf, rouge1, rouge2, rougeL, rougeLsum, exact_match, f1, "
-        "accuracy, distinct1, distinct2 or repetition4; several, separated by "
-        "commas. Empty: those of the template's task.",
+        "accuracy, distinct1, distinct2, repetition4 or regular_verse; "
+        "several, separated by commas. Empty: those of the template's task.",
         may_change=True,
     )
     keep_best_by: str = _field(

@@ -16,6 +16,7 @@ METRICS = (
     "distinct1",
     "distinct2",
     "repetition4",
+    "regular_verse",
 )
 VALIDATION_LOSS = "val_loss"
 # The choices of the fields that name one.

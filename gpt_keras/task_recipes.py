@@ -49,11 +49,12 @@ _TRANSLATION = TrainConfig(
     dff=768,
     num_layers=4,
     max_length=128,
-    rate=0.1,
+    rate=0.2,
     vocab_size=6000,
     validation_pairs=1000,
     batch_size=32,
-    steps=3600,
+    steps=4200,
+    optimizer="muon",
     learning_rate=2e-3,
     min_learning_rate=2e-5,
     warmup_steps=200,
@@ -61,6 +62,9 @@ _TRANSLATION = TrainConfig(
     label_smoothing=0.1,
     validate_every=200,
     checkpoint_every=200,
+    metrics_every=400,
+    metrics_examples=1000,
+    keep_best_by="bleu",
 )
 # For a context or an article: begin with weights of the recipe `base`.
 _READING = TrainConfig(
@@ -145,6 +149,8 @@ TASK_RECIPES: dict[str, TrainConfig] = {
         **_MODERN,
         **_WHOLE,
         template="write",
+        # Lines of five, or of seven: four in five poems.
+        response_pattern=r"(\w{5}\W+)+|(\w{7}\W+)+",
         d_model=192,
         num_heads=6,
         dff=768,

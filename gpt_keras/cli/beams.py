@@ -17,17 +17,22 @@ def define_flags(values, default: int = _OFF) -> None:
         values: Where.
         default: The beams where the flag says nothing; 0 for no search.
     """
+    define_search(values, default)
+    flags.DEFINE_integer(
+        "num_return",
+        1,
+        "Most hypotheses of each prompt that are printed, at most `beams`.",
+        flag_values=values,
+    )
+
+
+def define_search(values, default: int = _OFF) -> None:
+    """Defines the flags of the search alone; arguments as `define_flags`'."""
     flags.DEFINE_integer(
         "beams",
         default,
         "Hypotheses that a beam search goes on with"
         + ("; 0: draw instead." if default == _OFF else "."),
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "num_return",
-        1,
-        "Most hypotheses of each prompt that are printed, at most `beams`.",
         flag_values=values,
     )
     flags.DEFINE_float(

@@ -2,6 +2,7 @@
 
 import collections
 
+from gpt_keras.cli.generation_examples import GREEDY
 from gpt_keras.cli.generation_examples import generation_task
 from gpt_keras.cli.generation_examples import text_writer
 from gpt_keras.cli.pair_data import pair_source
@@ -42,11 +43,10 @@ def make_measure(config: TrainConfig, tokenizer) -> Measure | None:
     def measure(model, should_stop):
         results = []
         for name, task in tasks:
-            new_tokens = task.settings["max_new_tokens"]
-            if new_tokens not in writers:
-                writers[new_tokens] = text_writer(model, tokenizer, new_tokens)
+            if name not in writers:
+                writers[name] = text_writer(model, tokenizer, task.settings)
             result = run_generation_task(
-                task, writers[new_tokens], should_stop=should_stop
+                task, writers[name], should_stop=should_stop
             )
             if result is None:
                 return None
@@ -69,6 +69,7 @@ def _tasks(config: TrainConfig, tokenizer) -> list:
                 max_new_tokens=max(
                     1, min(config.metrics_tokens, config.max_length // 2)
                 ),
+                decoding=GREEDY,
                 metrics=metrics,
                 leave_out=True,
             ),

@@ -18,7 +18,7 @@ from gpt_keras.evaluation.memorisation import memorisation_task
 from gpt_keras.evaluation.task import check_window
 
 SUITE = "memorisation"
-_FLAGS = ("tokens", "items", "span_tokens", "seed")
+_FLAGS = ("tokens", "items", "span_tokens")
 _NOT_FOR_IT = (
     "text",
     "tfds",
@@ -59,7 +59,6 @@ def define_flags(values) -> None:
             f"tokens of a span; by itself {SPAN_TOKENS}, or half of what the "
             "model reads",
         ),
-        ("seed", 0, "seed of windows and texts"),
     ):
         flags.DEFINE_integer(
             name,

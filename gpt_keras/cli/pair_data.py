@@ -40,6 +40,7 @@ def pair_source(config: TrainConfig) -> PairSource | None:
         _templates((config.template or "pair").split(",")),
         config.max_length,
         validation,
+        config.response_pattern,
     )
 
 

@@ -29,6 +29,7 @@ _FIELDS = (
     "pairs",
     "pair_form",
     "pair_columns",
+    "response_pattern",
     "template",
     "validation_pairs",
     "validation_files",

@@ -1,5 +1,7 @@
 """The settings of `TextGenerator` as flags, and back."""
 
+from collections.abc import Collection
+
 from absl import flags
 
 from gpt_keras.generation.setting_values import DEFAULTS
@@ -30,9 +32,16 @@ _DEFINE = {
 }
 
 
-def define_flags(values) -> None:
-    """Defines one flag for each setting."""
+def define_flags(values, without: Collection[str] = ()) -> None:
+    """Defines one flag for each setting.
+
+    Args:
+        values: Where.
+        without: Settings that have another flag, or none.
+    """
     for name, default in DEFAULTS.items():
+        if name in without:
+            continue
         define = _DEFINE[type(default)]
         if name in TEXTS:
             define, default = flags.DEFINE_multi_string, []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -28,18 +29,29 @@ class PairSource:
         max_tokens: The most tokens of prompt and response.
         validation: Where those to validate on come from; None keeps some of
             `records`.
+        response_pattern: Regular expression that the whole response of the
+            first template must match, else the record is left out; empty
+            leaves none out.
 
     Raises:
-        ValueError: There is no template, or one comes twice; and as
-            `make_example`, when records are read.
+        ValueError: There is no template, one comes twice, or the pattern is no
+            regular expression; and as `make_example`, when records are read.
     """
 
     records: RecordSource
     templates: tuple[Template, ...]
     max_tokens: int
     validation: RecordSource | None = None
+    response_pattern: str = ""
 
     def __post_init__(self):
+        try:
+            re.compile(self.response_pattern)
+        except re.error as error:
+            raise ValueError(
+                "`response_pattern` must be a regular expression. Received: "
+                f"response_pattern={self.response_pattern!r}: {error}"
+            ) from None
         names = [template.name for template in self.templates]
         if not names or len(set(names)) < len(names):
             raise ValueError(
@@ -58,10 +70,13 @@ class PairSource:
     @property
     def settings(self) -> dict:
         """What the ids of a pair depend on beside its texts."""
-        return {
+        found: dict = {
             "templates": [template.name for template in self.templates],
             "max_tokens": self.max_tokens,
         }
+        if self.response_pattern:
+            found["response_pattern"] = self.response_pattern
+        return found
 
     @property
     def special_tokens(self) -> list[str]:
@@ -71,8 +86,11 @@ class PairSource:
 
     def examples(self, records) -> Iterator[list[Example]]:
         """Gives the examples of each of `records`, one a template."""
+        pattern = re.compile(self.response_pattern)
         for record in records.records():
-            yield [make_example(record, t) for t in self.templates]
+            found = [make_example(record, t) for t in self.templates]
+            if not pattern.pattern or pattern.fullmatch(found[0].response):
+                yield found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from gpt_keras.evaluation import answer_scores
 from gpt_keras.evaluation import diversity_scores
 from gpt_keras.evaluation import summary_scores
 from gpt_keras.evaluation import translation_scores
+from gpt_keras.evaluation import verse_scores
 from gpt_keras.evaluation.score import References
 from gpt_keras.evaluation.score import Score
 from gpt_keras.evaluation.score import Texts
@@ -57,7 +58,7 @@ def score_texts(
         elif name.startswith("distinct"):
             del options["num_samples"]
         rows = (predictions, references)
-        if name.startswith(("distinct", "repetition")):
+        if name.startswith(("distinct", "repetition", "regular")):
             rows = (predictions,)
         found[name] = _SCORES[name](*rows, language=language, **options)
     return found
@@ -90,4 +91,5 @@ _SCORES: dict[str, Callable[..., Score]] = {
     "distinct1": functools.partial(diversity_scores.distinct, size=1),
     "distinct2": functools.partial(diversity_scores.distinct, size=2),
     "repetition4": functools.partial(diversity_scores.repetition, size=4),
+    "regular_verse": verse_scores.regular_verse,
 }

@@ -1,5 +1,6 @@
 """A model, its tokenizer, a task and fields of text come in, answers out."""
 
+import numbers
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class TaskGenerator:
 
         Args:
             settings: As for `Task.with_settings`, in place of the task's;
-                None for those.
+                None for those. `seed` may be a sequence with one for each
+                row.
             **fields: By the names of the template's fields, one text or a
                 sequence of them for each. `messages` are a conversation, one
                 text or an odd number of them, or a sequence of conversations,
@@ -98,8 +100,12 @@ class TaskGenerator:
         """
         columns, is_one = self._rows(fields)
         size = len(next(iter(columns.values())))
+        settings = dict(settings or {})
+        seeds = None
+        if not isinstance(settings.get("seed", 0), numbers.Integral):
+            seeds = settings.pop("seed")
         task = self._task(settings)
-        values, beams = task.row_settings(size, self._max_beams)
+        values, beams = task.row_settings(size, self._max_beams, seeds)
         if size == 0:
             return []
         made = self._made(_tensors(columns), values, beams)

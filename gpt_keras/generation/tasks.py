@@ -127,12 +127,27 @@ class Task:
         settings = MappingProxyType(merged)
         return Task(self.name, self.template, settings, **others)
 
-    def row_settings(self, batch_size: int, max_beams: int | None = None):
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """Its settings and those of its search, as `with_settings` takes."""
+        found = dict(self.settings)
+        if self.beams:
+            found["beams"] = self.beams
+            found["length_penalty"] = self.length_penalty
+        if self.answer_from is not None:
+            found["answer_from"] = self.answer_from
+        return found
+
+    def row_settings(
+        self, batch_size: int, max_beams: int | None = None, seeds=None
+    ):
         """Returns its settings for every row of a batch.
 
         Args:
             batch_size: The number of rows.
             max_beams: The most beams; None for no limit of the caller's.
+            seeds: One for each row, in place of its own; of no account with
+                beams, which draw nothing.
 
         Returns:
             `GenerationSettings`, and `BeamSettings` or None.
@@ -141,7 +156,10 @@ class Task:
             ValueError: One breaks its rule.
         """
         if self.beams == 0:
-            return make_settings(batch_size, **self.settings), None
+            given = dict(self.settings)
+            if seeds is not None:
+                given["seed"] = seeds
+            return make_settings(batch_size, **given), None
         return make_beam_settings(
             batch_size,
             self.beams,

@@ -139,6 +139,22 @@ def load_model(
     return merged(model) if merge else model
 
 
+def training_config(model_dir) -> TrainConfig:
+    """Returns the configuration of the run of a folder.
+
+    Raises:
+        FileNotFoundError: It is no model folder.
+        ValueError: The configuration is damaged, or nothing was trained there.
+    """
+    saved = _read(pathlib.Path(model_dir) / CONFIG)["training"]
+    if "steps" not in saved:
+        raise ValueError(
+            f"{str(model_dir)!r} must hold a run of tools.train. Received: a "
+            "model that was not trained there"
+        )
+    return _configuration(saved)
+
+
 def load_base(model, model_dir, config, load_weights) -> None:
     """Reads the weights that a run of adapters leaves as they are.
 

@@ -78,6 +78,7 @@ def test_the_scores_are_those_of_the_training_log(run, tmp_path, capsys):
         f"--pairs={run}/held_out.jsonl",
         "--max_examples=4",
         "--max_new_tokens=8",
+        "--temperature=0",  # as in training
         "--bootstrap=10",
         f"--html={page}",
     )
@@ -103,6 +104,20 @@ def test_the_scores_are_those_of_the_training_log(run, tmp_path, capsys):
     assert [x.name for x in run.glob("*.partial")] == []
 
 
+def test_held_out_pairs_are_those_of_the_training(run):
+    options = ["--suite=translate", "--max_new_tokens=8", "--bootstrap=0"]
+    named = _facts(run, f"--pairs={run}/held_out.jsonl", *options)
+    found = _facts(run, "--held_out", *options)
+    assert found["texts"] == named["texts"] and len(found["texts"]) == 5
+    assert found["settings"]["beams"] == 4  # as it is served
+    other = _facts(run, "--held_out", "--template=translate:de-en", *options)
+    assert [x["source"] for x in other["texts"]] == [
+        *(x["references"][0] for x in found["texts"])
+    ]
+    with pytest.raises(ValueError, match="without `pairs`"):
+        _main(run, *options, "--held_out", "--pairs=x")
+
+
 def test_training_leaves_a_page_and_the_best_weights(run):
     page = (run / "run" / "examples.html").read_text(encoding="utf-8")
     assert "translate:de-en" in page and "chrf" in page
@@ -113,7 +128,7 @@ def test_training_leaves_a_page_and_the_best_weights(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--suite=translate",), "Either `pairs` or `tfds` must be given"),
+        (("--suite=translate",), "`pairs`, `tfds` or `held_out` must be"),
         (("--suite=text", "--pairs=x"), "`pairs` is not for this suite"),
         (("--suite=answer", "--text=x"), "`text` is not for this suite"),
         (

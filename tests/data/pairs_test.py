@@ -201,3 +201,17 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(parallel, tmp_path):
             tmp_path / "tokens",
             tokenizer=CharacterTokenizer("word"),
         )
+
+
+def test_responses_that_do_not_match_are_left_out(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    texts = ["ab", "abc", "abcd", "ab\n", "xy", "zz"]
+    rows = [json.dumps({"text": x}) for x in texts]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    source = _source(PairFiles(str(path)), "write", response_pattern=r"\w\w")
+    found = split_pairs(source, PairSplit(count=1))
+    kept = [x.response for part in found.values() for x in part.examples()]
+    assert sorted(kept) == ["ab", "xy", "zz"]
+    assert source.settings["response_pattern"] == r"\w\w"
+    with pytest.raises(ValueError, match=r"regular expression.*'\('"):
+        _source(PairFiles(str(path)), "write", response_pattern="(")
