@@ -122,9 +122,9 @@ def _check_metrics(config):
             f"`metrics` must be of {', '.join(METRICS)}, each once and "
             f"separated by commas. Received: metrics={config.metrics!r}"
         )
-    if config.metrics_every and not (
-        config.pairs or (config.tfds and config.template)
-    ):
+    # A recipe names no corpus yet: `make_measure` raises where none comes.
+    is_text = config.tfds and not config.template
+    if config.metrics_every and (config.text or config.tokens or is_text):
         raise ValueError(
             "`metrics_every` needs prompts with references: give `pairs`, or "
             "`tfds` with `template`. Received: metrics_every="

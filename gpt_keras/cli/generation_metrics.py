@@ -89,7 +89,11 @@ def _tasks(config: TrainConfig, tokenizer) -> list:
 def _held_out(config: TrainConfig) -> dict[str, list[Example]]:
     """Returns pairs for validation by the names of their templates."""
     source = pair_source(config)
-    assert source is not None  # a rule of the configuration
+    if source is None:
+        raise ValueError(
+            "`metrics_every` needs prompts with references: give `pairs`, or "
+            "`tfds` with `template`. Received: neither"
+        )
     splits = split_pairs(source, pair_split(config))
     if "validation" not in splits:
         raise ValueError(

@@ -69,6 +69,9 @@ def test_what_can_not_be_scored_is_refused(config):
     assert (
         make_measure(dataclasses.replace(config, metrics_every=0), None) is None
     )
+    no_pairs = dataclasses.replace(config, pairs="")
+    with pytest.raises(ValueError, match="`metrics_every` needs prompts"):
+        make_measure(no_pairs, TOKENIZER)
     none = dataclasses.replace(
         config, validation_pairs=0, validation_fraction=0.0
     )

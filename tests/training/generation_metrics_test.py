@@ -180,7 +180,7 @@ def test_without_what_measures_it_is_refused(tmp_path):
     [
         ({"metrics": "meteor"}, "`metrics` must be of bleu"),
         ({"metrics": "f1,f1"}, "each once"),
-        ({"metrics_every": 5}, "`metrics_every` needs prompts"),
+        ({"metrics_every": 5, "text": "x"}, "`metrics_every` needs prompts"),
         ({"metrics_every": -1}, "`metrics_every` must be at least 0"),
         ({"metrics_examples": 0}, "`metrics_examples` must be positive"),
         ({"keep_best_by": "bleu"}, "needs `metrics_every` and `keep_best`"),
