@@ -123,6 +123,11 @@ def _parse_or_exit(values: flags.FlagValues) -> None:
 def _usage_line(error: flags.Error, values: flags.FlagValues) -> str:
     """Says what is wrong with a command line, and what to do."""
     if isinstance(error, flags.UnrecognizedFlagError):
+        if error.flagname in {"help", "helpfull"}:
+            return (
+                f"--{error.flagname} takes no value. --helpfull says all of "
+                "each flag."
+            )
         near = nearest(error.flagname, values)
         hint = (
             f"Did you mean {' or '.join(f'--{name}' for name in near)}?"

@@ -185,6 +185,7 @@ class BeamDecoder:
             context_lengths=beams.context_lengths,
             end_of_text_id=self._end_of_text_id,
             is_banned=self._texts.banned_tokens(texts),
+            may_ban=self._texts.may_ban(texts),
             watermark=self._watermark,
         )
         return tf.nn.log_softmax(process_logits(logits, settings, place, RULES))

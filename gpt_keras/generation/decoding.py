@@ -274,6 +274,7 @@ class Decoder:
                 context_lengths=state.context_lengths,
                 end_of_text_id=self.end_of_text_id,
                 is_banned=self._texts.banned_tokens(state.texts),
+                may_ban=self._texts.may_ban(state.texts),
                 watermark=self._watermark,
                 spans=state.spans or None,
             ),

@@ -77,8 +77,11 @@ def ban_tokens(logits, settings, context):
     del settings
     if context.is_banned is None:
         return logits
+    may_ban = context.may_ban
+    if may_ban is None:
+        may_ban = tf.reduce_any(context.is_banned)
     return tf.cond(
-        tf.reduce_any(context.is_banned),
+        may_ban,
         lambda: _ban(logits, context.is_banned, context),
         lambda: logits,
     )

@@ -33,6 +33,7 @@ class SamplingContext(NamedTuple):
         end_of_text_id: A number, the token that is never banned.
         is_banned: `(batch, vocab_size)` boolean, tokens that must not be
             drawn, or None.
+        may_ban: A scalar, whether there is such a token; None: look.
         watermark: What marks the drawn tokens, or None.
         spans: `Spans` that what is written must be of, or None.
     """
@@ -43,6 +44,7 @@ class SamplingContext(NamedTuple):
     context_lengths: Any
     end_of_text_id: int
     is_banned: Any = None
+    may_ban: Any = None
     watermark: Watermark | None = None
     spans: Spans | None = None
 

@@ -34,11 +34,14 @@ class BannedPlaces(NamedTuple):
         high: `(count, width)` int32, the one after the last.
         is_inside: `(batch, vocab_size)` boolean, tokens that hold a whole
             text.
+        has_inside: A scalar, whether there is one: nobody has to look for it
+            at every step.
     """
 
     low: Any
     high: Any
     is_inside: Any
+    has_inside: Any
 
 
 def parse_patterns(joined) -> Patterns:
@@ -162,7 +165,13 @@ def find_banned(table: TokenTable, patterns: Patterns) -> BannedPlaces:
     """Looks a batch's patterns up in the vocabulary, once a request."""
     low, high = table.begin_with(patterns.bytes)
     is_inside = table.contain(patterns.bytes, patterns.is_member)
-    return BannedPlaces(low, high, is_inside)
+    return BannedPlaces(low, high, is_inside, tf.reduce_any(is_inside))
+
+
+def may_ban(patterns: Patterns, progress, places: BannedPlaces):
+    """Says whether `banned_tokens` gives any, a scalar."""
+    is_begun = _begun(patterns, progress, places)
+    return places.has_inside | tf.reduce_any(is_begun)
 
 
 def banned_tokens(
@@ -179,8 +188,7 @@ def banned_tokens(
     Returns:
         `(batch, vocab_size)` boolean.
     """
-    is_begun = progress & patterns.is_member[:, :, None]
-    is_begun &= places.low < places.high
+    is_begun = _begun(patterns, progress, places)
 
     def go_on():
         begun = tf.where(is_begun)
@@ -193,3 +201,9 @@ def banned_tokens(
         )
 
     return tf.cond(tf.reduce_any(is_begun), go_on, lambda: places.is_inside)
+
+
+def _begun(patterns, progress, places):
+    """Returns what has begun and a token can end, `(batch, count, width)`."""
+    is_begun = progress & patterns.is_member[:, :, None]
+    return is_begun & (places.low < places.high)

@@ -12,6 +12,7 @@ from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.text_matching import BannedPlaces
 from gpt_keras.generation.text_matching import banned_tokens
 from gpt_keras.generation.text_matching import find_banned
+from gpt_keras.generation.text_matching import may_ban
 from gpt_keras.generation.text_matching import no_progress
 from gpt_keras.generation.text_matching import parse_patterns
 from gpt_keras.generation.text_matching import read_token
@@ -124,6 +125,10 @@ class TextRules:
             state.banned_progress,
             state.banned_places,
         )
+
+    def may_ban(self, state: TextState):
+        """Says whether `banned_tokens` gives any, a scalar."""
+        return may_ban(state.banned, state.banned_progress, state.banned_places)
 
     def find_stops(self, state: TextState) -> BannedPlaces:
         """Looks the stop texts up in the vocabulary, once a request."""

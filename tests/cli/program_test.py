@@ -83,6 +83,11 @@ def _run(*arguments):
             2,
             "error: --number must be an integer. Received: --number=x\n",
         ),
+        (
+            ["--do=nothing", "--help=all"],
+            2,
+            "error: --help takes no value. --helpfull says all of each flag.\n",
+        ),
         ([], 2, "error: --do must be given. --help has examples.\n"),
         (["--do=nothing", "more"], 2, "error: Unknown arguments: more\n"),
     ],
