@@ -338,8 +338,15 @@ def _say_that_it_is_full():
 
 def _stream(client, values):
     failed = False
+    settings_of_all = sampling.settings(values)
+    known = {"prompts", *settings_of_all}
     for number, row in enumerate(_rows(values), 1):
-        settings = sampling.settings(values) | row
+        if unknown := sorted(row.keys() - known):
+            raise ValueError(
+                f"Row {number} must have inputs of {sorted(known)}. Received: "
+                f"{unknown}"
+            )
+        settings = settings_of_all | row
         prompt = settings.pop("prompts", "")
         stream = client.stream(
             prompt, tokens_per_call=values.tokens_per_call, **settings

@@ -105,6 +105,7 @@ def test_status_and_metadata(ask, model, monkeypatch):
         (["--stream", "--json"], "`stream` prints the text of `generate`"),
         (["--stream", "--signature=score"], "`stream` prints the text"),
         (["--stream", "--status"], "one at most"),
+        (["--stream", "--text=a"], "Row 1 must have inputs of .*'texts'"),
         (["--file=x", "--prompt=a"], "Rows must come from `file`, or"),
         (["--rows_per_call=0"], "`rows_per_call` must be"),
         (["--signature=other"], "`signature` must be one of the model's"),
