@@ -64,7 +64,6 @@ MODEL = """
     generation.decoding generation.text_completion
     generation.beam_settings generation.beam_search generation.beam_decoding
     generation.beam_completion generation.beam_results
-    generation.id_prompts
     generation.scoring generation.choosing generation.embedding
     generation.tasks generation.task_completion generation.compiled_completion
     generation.text_generator generation.task_generator
@@ -77,6 +76,7 @@ MODEL = """
     evaluation.score evaluation.bootstrap evaluation.text_units
     evaluation.translation_scores evaluation.summary_scores
     evaluation.answer_scores evaluation.diversity_scores
+    evaluation.verse_scores
     evaluation.text_metrics evaluation.trivial_baselines
     evaluation.generation_suites evaluation.generation_task
     evaluation.generation_report evaluation.examples_page
