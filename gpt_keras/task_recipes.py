@@ -93,6 +93,7 @@ TASK_RECIPES: dict[str, TrainConfig] = {
     "translate_zh": dataclasses.replace(
         _TRANSLATION,
         template="translate:zh-en",
+        steps=2000,
         pair_columns="en,zh",
         hold_out_by="response",
     ),

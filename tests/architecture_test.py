@@ -118,8 +118,8 @@ CLI = """
     cli.evaluation_task cli.memorisation
     cli.generation_evaluation cli.evaluate cli.transformers_program
     cli.process_memory cli.measure_conversion cli.measure_loading
-    cli.measure_store cli.resize cli.synthetic_batches cli.plan
-    cli.measure_plan cli.serve cli.client_flags cli.query
+    cli.measure_store cli.measure_tasks cli.resize cli.synthetic_batches
+    cli.plan cli.measure_plan cli.serve cli.client_flags cli.query
     cli.conversation cli.chat_sources cli.chat_session cli.chat
     cli.server_process cli.memory_samples cli.load_requests cli.load_clients
     cli.upgrade_under_load cli.measure_serving

@@ -28,6 +28,7 @@ from gpt_keras.cli import measure_parity
 from gpt_keras.cli import measure_plan
 from gpt_keras.cli import measure_serving
 from gpt_keras.cli import measure_store
+from gpt_keras.cli import measure_tasks
 from gpt_keras.cli import measure_watermark
 from gpt_keras.cli import plan
 from gpt_keras.cli import prepare
@@ -304,6 +305,7 @@ def _flags_of_tools():
             measure_plan,
             plan,
             measure_store,
+            measure_tasks,
             prepare,
             resize,
             serve,

@@ -99,7 +99,9 @@ def uncached(model):
         return model.logits(hidden[:, -1])
 
     return tf.function(
-        logits, input_signature=[tf.TensorSpec([1, None], "int32")]
+        logits,
+        input_signature=[tf.TensorSpec([1, None], "int32")],
+        autograph=False,
     )
 
 
@@ -184,7 +186,7 @@ def draw(logits, settings, position, context, new, banned):
     return int(drawn[0])
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def compiled_sample(logits, settings, positions, ids, lengths, starts, banned):
     context = SamplingContext(
         positions=positions,
@@ -207,6 +209,7 @@ def compiled(model, policy=NO_POLICY):
             tf.TensorSpec([None], "int32"),
             SETTINGS_SPEC,
         ],
+        autograph=False,
     )
 
 

@@ -72,13 +72,17 @@ class Matcher:
         self.tokenizer = tokenizer
         self.table = TokenTable(tokenizer)
         self.parse = tf.function(
-            parse_patterns, input_signature=[tf.TensorSpec([None], tf.string)]
+            parse_patterns,
+            input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
         )
         strings = tf.TensorSpec([None], tf.string)
         counts = tf.TensorSpec([None], tf.int32)
         ids = tf.TensorSpec([None, None], tf.int32)
         self._after = tf.function(
-            self._read, input_signature=[strings, ids, counts, ids]
+            self._read,
+            input_signature=[strings, ids, counts, ids],
+            autograph=False,
         )
 
     def after(self, rows, written, contexts=None):

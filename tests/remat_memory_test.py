@@ -3,6 +3,7 @@
 That the gradients are the same is in `remat_test.py`.
 """
 
+import functools
 import gc
 import weakref
 
@@ -20,8 +21,10 @@ from gpt_keras.layers.dropout import fixed_seeds
 IDS, LABELS = np.random.default_rng(0).integers(0, 20, (2, 12, 6))
 MODES = {
     "eager": lambda function: function,
-    "graph": tf.function,
-    "xla": lambda function: tf.function(function, jit_compile=True),
+    "graph": functools.partial(tf.function, autograph=False),
+    "xla": lambda function: tf.function(
+        function, jit_compile=True, autograph=False
+    ),
 }
 
 

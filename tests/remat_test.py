@@ -1,6 +1,7 @@
 """Tests of `GPTModel(remat=True)`: the same gradients for less memory."""
 
 import concurrent.futures
+import functools
 import multiprocessing
 import pathlib
 import re
@@ -30,8 +31,10 @@ MASK = np.arange(12) < np.array([12, 7, 9])[:, None]
 
 MODES = {
     "eager": lambda function: function,
-    "graph": tf.function,
-    "xla": lambda function: tf.function(function, jit_compile=True),
+    "graph": functools.partial(tf.function, autograph=False),
+    "xla": lambda function: tf.function(
+        function, jit_compile=True, autograph=False
+    ),
 }
 
 
@@ -154,7 +157,7 @@ def _peaks():
         model = GPTModel(50, 32, 4, 64, 256, num_layers=8, remat=remat)
         model.build((None, None))
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(ids, model=model):
             with tf.GradientTape() as tape:
                 loss = tf.reduce_sum(model(ids, training=True))

@@ -24,7 +24,10 @@ class Toy(tf.Module):
         super().__init__()
         self.version = tf.Variable(version)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "texts")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "texts")],
+        autograph=False,
+    )
     def echo(self, texts):
         return {"texts": tf.identity(texts)}
 
@@ -33,7 +36,8 @@ class Toy(tf.Module):
             tf.TensorSpec([None, None], tf.int32, "ids"),
             tf.TensorSpec([None], tf.float32, "scale"),
             tf.TensorSpec([None], tf.bool, "negate"),
-        ]
+        ],
+        autograph=False,
     )
     def mix(self, ids, scale, negate):
         sign = tf.where(negate, -1.0, 1.0)
@@ -47,7 +51,10 @@ class Toy(tf.Module):
             "rows": tf.fill(tf.shape(scale), tf.shape(scale)[0]),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "steps")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32, "steps")],
+        autograph=False,
+    )
     def spin(self, steps):
         most = tf.reduce_max(steps)
         count = tf.while_loop(
@@ -55,7 +62,9 @@ class Toy(tf.Module):
         )[0]
         return {"count": tf.fill(tf.shape(steps), count)}
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "size")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([], tf.int32, "size")], autograph=False
+    )
     def large(self, size):
         return {"zeros": tf.zeros([1, size], tf.int32)}
 

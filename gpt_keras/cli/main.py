@@ -31,6 +31,7 @@ GROUPS = {
         "measure_plan",
         "measure_serving",
         "measure_store",
+        "measure_tasks",
         "measure_watermark",
     ),
 }

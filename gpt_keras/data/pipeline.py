@@ -12,6 +12,9 @@ from gpt_keras.data import packing
 from gpt_keras.data.mixing import Mixture
 from gpt_keras.data.token_store import TokenSplit
 
+# A dataset's functions have no Python to translate, which takes seconds.
+_as_it_is = tf.autograph.experimental.do_not_convert
+
 
 def training_batches(
     split: TokenSplit,
@@ -66,6 +69,7 @@ def training_batches(
     for size in mixture.sizes:
         packing.num_windows(size, length)  # raises where it is short
 
+    @_as_it_is
     def starts(indices):
         return mixture.window_starts(indices, length=length, seed=seed)
 
@@ -155,6 +159,7 @@ def _row_numbers(start_step: int, num_steps: int, batch_size: int, context):
     size = context.get_per_replica_batch_size(batch_size)
     first_part = context.input_pipeline_id * replicas
 
+    @_as_it_is
     def rows_of(number):  # of a part among those of this host
         step, replica = number // replicas, number % replicas
         start = step * batch_size + (first_part + replica) * size
@@ -167,6 +172,7 @@ def _row_numbers(start_step: int, num_steps: int, batch_size: int, context):
 def read_batches(places: tf.data.Dataset, read, shape) -> tf.data.Dataset:
     """Maps `read` over batches of positions, with static shapes and options."""
 
+    @_as_it_is
     def fetch(positions):
         triple = tf.numpy_function(
             read, [positions], (tf.int32, tf.int32, tf.float32)

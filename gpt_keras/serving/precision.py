@@ -111,7 +111,10 @@ def _loss(model, token_ids):
     rows, length = token_ids.shape
     step = max(_MAX_LOGITS // (length * model.vocab_size), 1)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, length], tf.int32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, length], tf.int32)],
+        autograph=False,
+    )
     def total(ids):
         logits = model(ids[:, :-1], training=False)
         losses, _ = weighted_token_losses(logits, ids[:, 1:])

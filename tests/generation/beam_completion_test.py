@@ -39,6 +39,7 @@ def complete():
                     SETTINGS_SPEC,
                     BEAM_SPEC,
                 ),
+                autograph=False,
             )
         found = functions[policy](tf.constant(prompts), settings, beams)
         return tf.nest.map_structure(lambda x: x.numpy(), found)

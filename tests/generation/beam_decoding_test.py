@@ -61,6 +61,7 @@ def compiled(model, policy=NO_POLICY):
             SETTINGS_SPEC,
             BEAM_SPEC,
         ],
+        autograph=False,
     )
 
 
@@ -97,7 +98,7 @@ def _row(columns, row):
     return hypotheses
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def rule_log_probs(logits, settings, ids, start, is_banned):
     context = SamplingContext(
         positions=None,

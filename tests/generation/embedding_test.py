@@ -48,6 +48,7 @@ def run(model, tokenizer):
             tf.TensorSpec([None], tf.string),
             tf.TensorSpec([None], tf.bool),
         ],
+        autograph=False,
     )
 
     def call(texts, normalize):

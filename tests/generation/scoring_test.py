@@ -37,6 +37,7 @@ def compiled(policy):
     return tf.function(
         lambda prompts, texts: score(gpt, byte_pairs, prompts, texts, policy),
         input_signature=[tf.TensorSpec([None], tf.string)] * 2,
+        autograph=False,
     )
 
 

@@ -126,7 +126,9 @@ def in_the_graph(*rows):
         values = [row.get(name, setting.default) for row in rows]
         values = [SEPARATOR.join(v) if type(v) is list else v for v in values]
         columns.append(tf.constant(values, setting.dtype))
-    check = tf.function(check_settings, input_signature=(SETTINGS_SPEC,))
+    check = tf.function(
+        check_settings, input_signature=(SETTINGS_SPEC,), autograph=False
+    )
     errors = check(GenerationSettings(*columns)).numpy()
     return [error.decode() for error in errors]
 

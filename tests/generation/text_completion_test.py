@@ -43,7 +43,7 @@ def model():
 def completer(policy=Policy()):  # noqa: B008  a frozen value
     made = TextCompleter(model(), tokenizer(), policy, details=True)
     spec = (tf.TensorSpec([None], tf.string), SETTINGS_SPEC)
-    return tf.function(made.complete, input_signature=spec)
+    return tf.function(made.complete, input_signature=spec, autograph=False)
 
 
 def complete(prompts, rows, policy=None):
@@ -197,7 +197,9 @@ def written(policy, *texts):
         )
     )._replace(temperature=tf.zeros([len(texts)]))
     prompts = [str(n) for n in range(len(texts))]
-    made = tf.function(made.complete)(tf.constant(prompts), settings)
+    made = tf.function(made.complete, autograph=False)(
+        tf.constant(prompts), settings
+    )
     return tf.nest.map_structure(lambda tensor: tensor.numpy(), made)
 
 

@@ -145,7 +145,7 @@ def test_held_seeds_are_inputs_of_a_graph(jit_compile):
     model = _pair()
     seeds = draw_seeds(model)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def masks(number):
         with fixed_seeds(fold_in(seeds, number)):
             return model(ONES, training=True)

@@ -26,7 +26,9 @@ def test_in_a_graph_of_any_shape(known):
     x = RANDOM.normal(size=(2, 4, 3)).astype("float32")
     spec = tf.TensorSpec([*known, 3])
     product = tf.function(
-        lambda x: flat_product(x, tf.constant(KERNEL)), input_signature=[spec]
+        lambda x: flat_product(x, tf.constant(KERNEL)),
+        input_signature=[spec],
+        autograph=False,
     )
     found = product(x)
     np.testing.assert_allclose(found, x @ KERNEL, rtol=1e-5, atol=1e-6)

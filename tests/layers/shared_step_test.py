@@ -47,7 +47,9 @@ def test_documents_are_seen_from_their_beginning():
 def _operations(num_layers):
     model = GPTModel(20, 8, 2, 16, 12, num_layers=num_layers, position="rotary")
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.int32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 1], tf.int32)], autograph=False
+    )
     def step(ids):
         cache = model.make_cache(tf.shape(ids)[0])
         return model.step(ids, cache)[0]

@@ -49,7 +49,7 @@ def _kept(dtype, options):
         keras.dtype_policies.get(dtype).compute_dtype,
     )
 
-    @tf.function
+    @tf.function(autograph=False)
     def backward(x, upstream):
         with tf.GradientTape() as tape:
             tape.watch(x)

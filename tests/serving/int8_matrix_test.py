@@ -77,7 +77,9 @@ def test_projections_equal_those_of_the_float_matrix(rows, shape, monkeypatch):
 def test_open_shapes_in_a_graph():
     layer, floats = make_matrix(9, 6)
     project = tf.function(
-        layer.project, input_signature=[tf.TensorSpec([None, None, 6])]
+        layer.project,
+        input_signature=[tf.TensorSpec([None, None, 6])],
+        autograph=False,
     )
     outputs = project.get_concrete_function().structured_outputs
     assert outputs.shape.as_list() == [None, None, 9]
@@ -106,9 +108,9 @@ def first_wait(op):
 def test_a_block_becomes_float_when_the_one_before_is_used(monkeypatch):
     monkeypatch.setattr(int8_matrix, "_BLOCK_SIZE", 6 * 64)
     layer, _ = make_matrix(200, 6)
-    function = tf.function(layer.project).get_concrete_function(
-        tf.TensorSpec([None, 6])
-    )
+    function = tf.function(
+        layer.project, autograph=False
+    ).get_concrete_function(tf.TensorSpec([None, 6]))
     casts = [
         op
         for op in function.graph.get_operations()

@@ -183,6 +183,7 @@ def test_a_graph_for_xla_is_refused(folder):
         lambda x: {"y": x * 2},
         input_signature=[tf.TensorSpec([None], tf.float32, "x")],
         jit_compile=True,
+        autograph=False,
     )
     tf.saved_model.save(module, str(folder / "1"), signatures=module.call)
     with pytest.raises(ValueError, match="XLA"):

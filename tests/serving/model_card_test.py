@@ -66,7 +66,10 @@ def model(tokenizer):
 
 @pytest.fixture(scope="module")
 def functions():
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "prompts")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "prompts")],
+        autograph=False,
+    )
     def complete(prompts):
         return {"completions": prompts + "!"}
 

@@ -168,7 +168,8 @@ def test_every_signature_is_asked(exported, requests, loaded):
         tf.TensorSpec([None, None], tf.int64, "longs"),
         tf.TensorSpec([None, 2], tf.bool, "flags"),
         tf.TensorSpec([None, None], tf.string, "texts"),
-    ]
+    ],
+    autograph=False,
 )
 def echo(floats, ints, longs, flags, texts):
     outputs = dict(
@@ -182,7 +183,8 @@ def echo(floats, ints, longs, flags, texts):
     input_signature=[
         tf.TensorSpec([None], tf.int32, "numbers"),
         tf.TensorSpec([None], tf.int32, "by"),
-    ]
+    ],
+    autograph=False,
 )
 def divide(numbers, by):
     return {"quotients": numbers // by}
@@ -252,8 +254,10 @@ def test_a_damaged_version_is_refused(command, echo_folder, tmp_path):
 
 def test_xla_is_disabled_as_in_a_stock_server(tmp_path):
     spec = tf.TensorSpec([None], tf.float32, "x")
-    double = tf.function(lambda x: x * 2, jit_compile=True)
-    serve = tf.function(lambda x: {"y": double(x)}, input_signature=[spec])
+    double = tf.function(lambda x: x * 2, jit_compile=True, autograph=False)
+    serve = tf.function(
+        lambda x: {"y": double(x)}, input_signature=[spec], autograph=False
+    )
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"), serve)
     request = Request("serving_default", {"x": np.ones([1], np.float32)})
     for name in PROGRAMS.keys() - {"session"}:

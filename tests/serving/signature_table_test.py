@@ -31,7 +31,8 @@ def function_of(inputs, outputs):
     """Returns a concrete function of these names, all of them strings."""
     specs = [tf.TensorSpec([None], tf.string, name) for name in inputs]
     return tf.function(
-        lambda *tensors: {name: tf.identity(tensors[0]) for name in outputs}
+        lambda *tensors: {name: tf.identity(tensors[0]) for name in outputs},
+        autograph=False,
     ).get_concrete_function(*specs)
 
 
@@ -53,7 +54,7 @@ def test_every_input_and_output_is_described_in_order(name):
 def test_types_and_shapes():
     spec = tf.TensorSpec([None, None], tf.int32, "token_ids")
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def function(token_ids):
         shape = tf.shape(token_ids)
         return {

@@ -91,7 +91,9 @@ def test_a_graph_takes_what_was_written(records, name):
         if record.predict_log.request.model_spec.signature_name == name
     ]
     function = tf.function(
-        lambda *tensors: tensors, input_signature=SIGNATURES[name]
+        lambda *tensors: tensors,
+        input_signature=SIGNATURES[name],
+        autograph=False,
     )
     expected = make_warm_up({name: SIGNATURES[name]}, state_bytes=STATE)
     for request, (_, inputs) in zip(requests, expected, strict=True):

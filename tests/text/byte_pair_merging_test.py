@@ -26,7 +26,7 @@ def _all_words(rows: list[list[int]], merges, vocab_size):
     between = vocab_size
     flat = [token for row in rows for token in [between, *row]]
     number = [n for n, row in enumerate(rows) for _ in [between, *row]]
-    tokens, words = tf.function(merging)(
+    tokens, words = tf.function(merging, autograph=False)(
         tf.constant([*flat, between], tf.int64),
         tf.constant([*number, len(rows)], tf.int64),
         tf.constant(len(rows) + 1),

@@ -22,7 +22,9 @@ def _texts(characters: str, count: int) -> list[str]:
 
 def _tokenize(tokenizer, texts):
     signature = [tf.TensorSpec([None], tf.string)]
-    return tf.function(tokenizer.tokenize, input_signature=signature)(texts)
+    return tf.function(
+        tokenizer.tokenize, input_signature=signature, autograph=False
+    )(texts)
 
 
 def test_ids_follow_the_code_points():

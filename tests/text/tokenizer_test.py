@@ -54,7 +54,10 @@ class _Export(tf.Module):
         super().__init__()
         self.tokenizer = tokenizer
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "texts")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "texts")],
+        autograph=False,
+    )
     def serve(self, texts):
         ids = self.tokenizer.tokenize(texts)
         padded = ids.to_tensor(self.tokenizer.end_of_text_id)

@@ -29,7 +29,9 @@ def _reference(text: str) -> list[str]:
 
 
 def _split(texts: list[str]) -> list[list[str]]:
-    rows = tf.function(split_words)(tf.constant(texts, tf.string)).to_list()
+    rows = tf.function(split_words, autograph=False)(
+        tf.constant(texts, tf.string)
+    ).to_list()
     return [[word.decode() for word in row if word] for row in rows]
 
 

@@ -35,7 +35,7 @@ class Model(tf.Module):
         words = tf.lookup.KeyValueTensorInitializer(["a", "b"], [0, 1])
         self.table = tf.lookup.StaticHashTable(words, 0)
 
-    @tf.function(input_signature=[TEXTS])
+    @tf.function(input_signature=[TEXTS], autograph=False)
     def complete(self, prompts):
         value = tf.gather(self.variable, self.table.lookup(prompts))
         for _ in tf.range(3):
@@ -43,7 +43,8 @@ class Model(tf.Module):
         return {"completions": tf.strings.as_string(value)}
 
     @tf.function(
-        input_signature=[TEXTS, tf.TensorSpec([None], tf.int64, "seed")]
+        input_signature=[TEXTS, tf.TensorSpec([None], tf.int64, "seed")],
+        autograph=False,
     )
     def generate(self, prompts, seed):
         shape = tf.shape(seed)
@@ -221,7 +222,7 @@ def test_state_that_a_request_changes_is_found(tmp_path, core_ops):
         tf.string, tf.int64, 0
     )
 
-    @tf.function(input_signature=[TEXTS])
+    @tf.function(input_signature=[TEXTS], autograph=False)
     def serve(prompts):
         model.count.assign_add([1.0])
         model.cache.insert(prompts, tf.ones_like(prompts, tf.int64))
@@ -237,7 +238,7 @@ def test_state_that_a_request_changes_is_found(tmp_path, core_ops):
 
 
 def test_python_in_the_graph_is_found(tmp_path, core_ops):
-    @tf.function(input_signature=[WEIGHTS])
+    @tf.function(input_signature=[WEIGHTS], autograph=False)
     def serve(weights):
         (result,) = tf.py_function(lambda x: x, [weights], [tf.float32])
         return {"result": tf.ensure_shape(result, [None])}
@@ -247,9 +248,9 @@ def test_python_in_the_graph_is_found(tmp_path, core_ops):
 
 
 def test_xla_in_the_graph_is_found(tmp_path, core_ops):
-    double = tf.function(lambda x: x * 2, jit_compile=True)
+    double = tf.function(lambda x: x * 2, jit_compile=True, autograph=False)
 
-    @tf.function(input_signature=[WEIGHTS])
+    @tf.function(input_signature=[WEIGHTS], autograph=False)
     def serve(weights):
         for _ in tf.range(2):  # in the loop's own function
             weights = double(weights)
@@ -306,7 +307,7 @@ def test_a_damaged_warm_up_file_is_found(version):
 
 
 def test_a_record_that_fails_is_found(tmp_path):
-    @tf.function(input_signature=[WEIGHTS])
+    @tf.function(input_signature=[WEIGHTS], autograph=False)
     def serve(weights):
         check = tf.debugging.assert_positive(weights, "too small")
         with tf.control_dependencies([check]):
@@ -326,7 +327,7 @@ def test_a_record_that_fails_is_found(tmp_path):
 
 
 def test_an_answer_that_is_not_the_sessions_is_found(tmp_path):
-    @tf.function(input_signature=[WEIGHTS])
+    @tf.function(input_signature=[WEIGHTS], autograph=False)
     def serve(weights):
         return {
             "same": weights * 2,

@@ -80,6 +80,7 @@ def test_one_program_of_xla_takes_any_shape(chunk_tokens):
             tf.TensorSpec([None, None], tf.int32),
             tf.TensorSpec([None, None]),
         ],
+        autograph=False,
     )
     def compute(hidden, labels, weights):
         return _gradients(loss, hidden, kernel, bias, labels, weights)
@@ -188,7 +189,7 @@ def test_without_gradients_one_product_is_made(
 ):
     """Else four: the logits, and the gradients of rows, kernel and bias."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def compute():
         options = {"chunk_tokens": chunk_tokens}
         return _chunked(*_data(), with_gradients=with_gradients, **options)

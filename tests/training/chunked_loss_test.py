@@ -78,8 +78,8 @@ def _compare(ours, plain, tolerance):
 
 MODES = {
     "eager": lambda function: function,
-    "graph": tf.function,
-    "xla": functools.partial(tf.function, jit_compile=True),
+    "graph": functools.partial(tf.function, autograph=False),
+    "xla": functools.partial(tf.function, jit_compile=True, autograph=False),
 }
 
 
@@ -157,7 +157,8 @@ def test_shapes_known_only_when_it_runs(batch, most):
             tf.TensorSpec((None, None, WIDTH)),
             tf.TensorSpec((None, None), tf.int64),
             tf.TensorSpec((None, None)),
-        ]
+        ],
+        autograph=False,
     )
     def chunked(*batch):
         loss = functools.partial(_chunked, most=most)
@@ -219,7 +220,7 @@ def test_no_more_logits_are_there_at_a_time(kind, most):
     """Reads the shapes of all that the compiled program holds."""
     model = _model(kind)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def function(*batch):
         loss = functools.partial(_chunked, most=most)
         return _loss_and_gradients(model, loss, *batch)

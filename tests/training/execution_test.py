@@ -87,7 +87,7 @@ def test_no_step_begins_after_the_time(clock):
 
 @pytest.mark.parametrize("clock", [tf.timestamp, python_clock])
 def test_a_clock_goes_on_in_a_graph(clock):
-    @tf.function
+    @tf.function(autograph=False)
     def ask():
         begin = clock()
         with tf.control_dependencies([begin]):

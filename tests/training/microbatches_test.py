@@ -1,5 +1,7 @@
 """Tests of `gpt_keras.training.microbatches`: parts sum up to the whole."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from gpt_keras.training.microbatches import sum_over_microbatches
 
 MODES = {
     "eager": lambda function: function,
-    "graph": tf.function,
-    "xla": lambda function: tf.function(function, jit_compile=True),
+    "graph": functools.partial(tf.function, autograph=False),
+    "xla": lambda function: tf.function(
+        function, jit_compile=True, autograph=False
+    ),
 }
 
 # One that is used, and one that no objective depends on.
@@ -71,7 +75,8 @@ def test_one_graph_takes_any_number_of_rows(rows, has_outputs):
             tf.TensorSpec([None, None]),
             tf.TensorSpec([None, None], tf.int32),
             tf.TensorSpec([None, None]),
-        ]
+        ],
+        autograph=False,
     )
     def run(*batch):
         objective, gradients, outputs = _sum(batch, 3, has_outputs)
@@ -134,7 +139,8 @@ def test_known_shapes_stay_known_in_a_part(rows, part):
         return tf.constant(0.0), [], None
 
     @tf.function(
-        input_signature=[tf.TensorSpec([rows, 4]), tf.TensorSpec([rows, 4, 2])]
+        input_signature=[tf.TensorSpec([rows, 4]), tf.TensorSpec([rows, 4, 2])],
+        autograph=False,
     )
     def run(*batch):
         return sum_over_microbatches(compute, batch, 2, [], False)[0]
@@ -147,7 +153,9 @@ def test_a_graph_has_the_parts_body_once():
     """Its size doesn't grow with the number of parts."""
 
     def operations(count):
-        graph = tf.function(lambda *batch: _sum(batch, count)[0])
+        graph = tf.function(
+            lambda *batch: _sum(batch, count)[0], autograph=False
+        )
         graph = graph.get_concrete_function(*_batch(24)).graph.as_graph_def()
         inner = [len(part.node_def) for part in graph.library.function]
         return len(graph.node) + sum(inner)

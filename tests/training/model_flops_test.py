@@ -53,7 +53,7 @@ def test_padding_does_not_count():
 def _flops_of_a_step(model, batch, length):
     """Traces loss and gradients, and adds up their matrix products."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(tokens):
         with tf.GradientTape() as tape:
             losses, _ = weighted_token_losses(

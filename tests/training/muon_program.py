@@ -49,7 +49,7 @@ def make_step(strategy, model):
         apply_gradients(model.optimizer, gradients, model.trainable_weights)
         return all_reduce_sum(loss)
 
-    return tf.function(lambda: strategy.run(replica_step))
+    return tf.function(lambda: strategy.run(replica_step), autograph=False)
 
 
 def main(replicas=1, dtype="float32", steps=8):

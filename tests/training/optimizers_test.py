@@ -158,7 +158,9 @@ def test_a_step_is_the_same_in_a_graph_and_compiled(name):
     expected = _steps(expected_model, _optimizer(name, expected_model))
     for jit in (False, True):
         other = _same_weights(model, _model())
-        compiled = functools.partial(tf.function, jit_compile=jit)
+        compiled = functools.partial(
+            tf.function, jit_compile=jit, autograph=False
+        )
         found = _steps(other, _optimizer(name, other), compiled=compiled)
         _assert_equal(found, expected, atol=2e-5)
 

@@ -94,7 +94,7 @@ def main(
 def _dropped(strategy, model):
     """Which of ones each replica dropped."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def drop():
         return strategy.run(lambda: model.dropout(tf.ones([64]), training=True))
 

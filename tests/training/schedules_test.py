@@ -91,8 +91,10 @@ def test_a_step_counts_alike_however_it_comes(kind):
     ways = [
         lambda: schedule(int(iterations.numpy())),
         lambda: schedule(iterations),
-        tf.function(lambda: schedule(iterations)),
-        tf.function(lambda: schedule(iterations), jit_compile=True),
+        tf.function(lambda: schedule(iterations), autograph=False),
+        tf.function(
+            lambda: schedule(iterations), jit_compile=True, autograph=False
+        ),
     ]
     for step, rate in zip(steps, expected, strict=True):
         iterations.assign(step)

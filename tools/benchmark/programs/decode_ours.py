@@ -41,6 +41,7 @@ def make(options):
     @tf.function(
         jit_compile=options.get("jit_compile") or None,
         reduce_retracing=True,
+        autograph=False,
     )
     def generate(ids, lengths, settings):
         made = decoder.generate(ids, lengths, settings)
