@@ -61,6 +61,7 @@ MODEL = """
     generation.repetition_guard generation.cache_rows
     generation.columns generation.decoding_state generation.text_pieces
     generation.drawn_seeds generation.token_details generation.windows
+    generation.prompt_lookup
     generation.decoding generation.text_completion
     generation.beam_settings generation.beam_search generation.beam_decoding
     generation.beam_completion generation.beam_results

@@ -56,8 +56,10 @@ class FakeModel:
         new = tf.range(tf.shape(token_ids)[1])[None] + cache.lengths[:, None]
         places = tf.range(tf.shape(cache.token_ids)[1])
         written = (new[:, :, None] == places) & mask[:, :, None]
-        tokens = cache.token_ids + tf.reduce_sum(
-            tf.where(written, token_ids[:, :, None], 0), 1
+        tokens = tf.where(
+            tf.reduce_any(written, 1),
+            tf.reduce_sum(tf.where(written, token_ids[:, :, None], 0), 1),
+            cache.token_ids,
         )
         products = (tokens + 3) * (places + 1)
         visible = places <= new[:, :, None]

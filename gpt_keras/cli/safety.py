@@ -61,6 +61,13 @@ def define_flags(values) -> None:
         "Share of the vocabulary that is marked at each place.",
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "prompt_lookup",
+        0,
+        "Tokens that are guessed at a time from what stood there before: the "
+        "same texts, faster where they repeat themselves; 0: off.",
+        flag_values=values,
+    )
 
 
 def policy(values, **limits) -> Policy:
@@ -77,6 +84,7 @@ def policy(values, **limits) -> Policy:
         redact=tuple(values.redact),
         repetition_guard=values.repetition_guard,
         watermark=_watermark(values),
+        prompt_lookup=values.prompt_lookup,
         **limits,
     )
 

@@ -25,6 +25,19 @@ def with_positions(cache, size):
     return tf.nest.map_structure(widen, cache)
 
 
+def with_lengths(cache, is_changed, lengths):
+    """Returns a cache in which other numbers of positions are filled.
+
+    Args:
+        cache: A `KVCache`, or a tuple of them, one for each block.
+        is_changed: `(batch,)` boolean, in which rows.
+        lengths: `(batch,)` int32, how many then.
+    """
+    if not hasattr(cache, "lengths"):
+        return tuple(with_lengths(x, is_changed, lengths) for x in cache)
+    return cache._replace(lengths=tf.where(is_changed, lengths, cache.lengths))
+
+
 def to_rows(cache):
     """Returns what a cache holds of each position.
 

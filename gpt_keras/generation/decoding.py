@@ -6,6 +6,7 @@ runs eagerly, in a `tf.function` and in an exported signature.
 
 import tensorflow as tf
 
+from gpt_keras.generation.cache_rows import with_lengths
 from gpt_keras.generation.cache_rows import with_positions
 from gpt_keras.generation.columns import cut_columns
 from gpt_keras.generation.columns import join_columns
@@ -23,6 +24,7 @@ from gpt_keras.generation.decoding_state import has_more
 from gpt_keras.generation.drawn_seeds import with_drawn_seeds
 from gpt_keras.generation.policy import NO_POLICY
 from gpt_keras.generation.policy import Policy
+from gpt_keras.generation.prompt_lookup import look_up
 from gpt_keras.generation.repetition_guard import count_repeats
 from gpt_keras.generation.repetition_guard import is_repeated
 from gpt_keras.generation.repetition_guard import no_repeats
@@ -69,7 +71,8 @@ class Decoder:
         self._watermark = policy.watermark
         self._guard = policy.repetition_guard
         self._details = TokenDetails(self.vocab_size, details)
-        self._windows = Windows(model, self.end_of_text_id)
+        self._num_drafts = policy.prompt_lookup
+        self._windows = Windows(model, self.end_of_text_id, self._num_drafts)
 
     def generate(
         self, prompt_ids, prompt_lengths, settings: GenerationSettings
@@ -198,24 +201,19 @@ class Decoder:
         settings: GenerationSettings,
         max_steps: int | None = None,
     ) -> DecodingState:
-        """Adds tokens until all rows have ended, or `max_steps` to each."""
+        """Adds tokens until all rows have ended, or `max_steps` to each.
+
+        With guesses of a policy's `prompt_lookup` a step may add several.
+        """
         state = tf.nest.map_structure(tf.convert_to_tensor, state)
         shapes = tf.nest.map_structure(lambda values: values.shape, state)
         shapes = shapes._replace(
             cache=tf.nest.map_structure(open_shape, state.cache)
         )
-
-        def step(state):
-            state = self._step(state, settings)
-            for values, shape in zip(
-                tf.nest.flatten(state), tf.nest.flatten(shapes), strict=True
-            ):
-                values.set_shape(shape)  # what no operation says of itself
-            return (state,)
-
+        step = self._step_with_drafts if self._num_drafts else self._step
         return tf.while_loop(
             lambda state: tf.reduce_any(state.finish_reasons == RUNNING),
-            step,
+            lambda state: (_shaped(step(state, settings), shapes),),
             (state,),
             shape_invariants=(shapes,),
             maximum_iterations=max_steps,
@@ -248,20 +246,98 @@ class Decoder:
         )
 
     def _step(self, state, settings):
+        """Reads each row's last token and adds the next one."""
         state = self._windows.refresh(state)
+        is_running = state.finish_reasons == RUNNING
         last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
         hidden, cache = self.model.hidden_states(
             last[:, None],
             state.cache,
             training=False,
-            mask=(state.finish_reasons == RUNNING)[:, None],
+            mask=is_running[:, None],
         )
+        logits = self.model.logits(hidden[:, 0])[:, : self.vocab_size]
         state = state._replace(cache=cache)
-        return self._append(state, hidden[:, 0], settings)
+        return self._append(state, logits, settings, is_running)[0]
 
-    def _append(self, state, hidden, settings):
-        """Draws a token from each row's last state and adds it."""
-        logits = self.model.logits(hidden)[:, : self.vocab_size]
+    def _step_with_drafts(self, state, settings):
+        """Reads each row's last token with a guess at what follows, and adds
+        what is drawn as long as it is what was guessed, and one more.
+
+        Every token is drawn from what the model says after those before it,
+        so it is the one that `_step` adds.
+        """
+        state = self._windows.refresh(state)
+        is_running = state.finish_reasons == RUNNING
+        drafts = look_up(
+            state.token_ids,
+            state.lengths,
+            self._draft_limits(state, is_running),
+            self._num_drafts,
+            self.end_of_text_id,
+        )
+        last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
+        length = 1 + tf.reduce_max(drafts.lengths)
+        places = tf.range(length)[None]
+        hidden, cache = self.model.hidden_states(
+            tf.concat([last[:, None], drafts.token_ids], 1)[:, :length],
+            state.cache,
+            training=False,
+            mask=is_running[:, None] & (places <= drafts.lengths[:, None]),
+        )
+        logits = self.model.logits(hidden)[..., : self.vocab_size]
+        # Behind a guess's last token there is none to be equal to.
+        guesses = tf.pad(drafts.token_ids, [[0, 0], [0, 1]])
+        guesses = tf.where(
+            tf.range(self._num_drafts + 1)[None] < drafts.lengths[:, None],
+            guesses,
+            -1,
+        )
+
+        def add(index, is_on, state):
+            now = tf.gather(logits, index, axis=1)
+            state, drawn = self._append(state, now, settings, is_on)
+            is_on &= drawn == tf.gather(guesses, index, axis=1)
+            is_on &= state.finish_reasons == RUNNING
+            return index + 1, is_on, _shaped(state, shapes)
+
+        state = state._replace(cache=())  # nobody looks at it
+        shapes = tf.nest.map_structure(lambda values: values.shape, state)
+        _, _, state = tf.while_loop(
+            lambda index, is_on, _: tf.reduce_any(is_on) & (index < length),
+            add,
+            (tf.constant(0), is_running, state),
+            shape_invariants=(tf.TensorShape([]), is_running.shape, shapes),
+        )
+        # What was guessed wrong is never read: it stands behind the last one.
+        filled = state.window_lengths - 1
+        return state._replace(cache=with_lengths(cache, is_running, filled))
+
+    def _draft_limits(self, state, is_running):
+        """Returns how many guesses rows have room for, `(batch,)` int32.
+
+        What is read is as wide for all rows, and must fit behind each one.
+        """
+        size = self._windows.cache_size(state.token_ids)
+        room = size - tf.reduce_max(state.window_lengths)
+        counts = state.lengths - state.context_lengths
+        left = tf.minimum(
+            state.pause_lengths - counts, self.max_length - state.window_lengths
+        )
+        return tf.where(is_running, tf.minimum(left - 1, room), 0)
+
+    def _append(self, state, logits, settings, is_on):
+        """Draws a token for rows that are on, and adds it.
+
+        Args:
+            state: Before it.
+            logits: `(batch, vocab_size)`, the model's.
+            settings: Tensors `(batch,)`.
+            is_on: `(batch,)` boolean, of running rows.
+
+        Returns:
+            The state, and `(batch,)` int32, the tokens.
+        """
         logits = tf.ensure_shape(logits, [None, self.vocab_size])
         drawn = sample(
             logits,
@@ -279,13 +355,11 @@ class Decoder:
                 spans=state.spans or None,
             ),
         )
-        is_running = state.finish_reasons == RUNNING
-        is_added = is_running & (drawn != self.end_of_text_id)
+        is_added = is_on & (drawn != self.end_of_text_id)
         state = self._add(state, drawn, is_added, logits)
         reasons = self._finish_reasons(state, settings, drawn)
-        return state._replace(
-            finish_reasons=tf.where(is_running, reasons, state.finish_reasons)
-        )
+        reasons = tf.where(is_on, reasons, state.finish_reasons)
+        return state._replace(finish_reasons=reasons), drawn
 
     def _add(self, state, drawn, is_added, logits):
         """Writes the drawn tokens behind the rows that go on."""
@@ -329,6 +403,15 @@ class Decoder:
             is_rolling, left, tf.minimum(left, self.max_length - lengths)
         )
         return tf.maximum(tf.reduce_max(counts), 0)
+
+
+def _shaped(state, shapes):
+    """Returns a state whose shapes are told: no operation says them."""
+    for values, shape in zip(
+        tf.nest.flatten(state), tf.nest.flatten(shapes), strict=True
+    ):
+        values.set_shape(shape)
+    return state
 
 
 def check_fit(model, tokenizer) -> None:

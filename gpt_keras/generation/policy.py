@@ -7,6 +7,7 @@ from gpt_keras.generation.setting_values import SEPARATOR
 from gpt_keras.generation.watermark import Watermark
 
 REFUSAL_TEXT = "Sorry, this can't be answered."
+MAX_PROMPT_LOOKUP = 64
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Policy:
             `refusal_text` for its completion.
         refusal_text: What stands in place of a refused completion.
         watermark: Marks what is written, for `detect_watermark`.
+        prompt_lookup: How many tokens are guessed at a time from what followed
+            the same tokens before, and read together: the same texts, in less
+            time where a text repeats itself or its prompt, and in more where
+            the guesses are wrong; 0 is off. A beam search has none.
 
     Raises:
         ValueError: A value breaks its rule.
@@ -40,8 +45,14 @@ class Policy:
     refuse: tuple[str, ...] = ()
     refusal_text: str = REFUSAL_TEXT
     watermark: Watermark | None = None
+    prompt_lookup: int = 0
 
     def __post_init__(self):
+        if self.prompt_lookup not in range(MAX_PROMPT_LOOKUP + 1):
+            raise ValueError(
+                f"`prompt_lookup` must be from 0 to {MAX_PROMPT_LOOKUP}. "
+                f"Received: prompt_lookup={self.prompt_lookup}"
+            )
         for name in ("max_prompt_bytes", "max_new_tokens", "max_beams"):
             limit = getattr(self, name)
             if limit is not None and limit < 1:

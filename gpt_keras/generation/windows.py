@@ -19,9 +19,11 @@ class Windows:
         model: Has `max_length`, `make_cache` and `hidden_states`.
         padding_id: A token id, for what is beyond a row's end, and what an
             empty prompt starts from.
+        spare: Positions that a cache has beyond what is to come, for guesses.
     """
 
-    def __init__(self, model, padding_id: int):
+    def __init__(self, model, padding_id: int, spare: int = 0):
+        self._spare = spare
         self._model = model
         self._max_length = model.max_length
         self._rolled_length = (model.max_length + 1) // 2
@@ -68,7 +70,8 @@ class Windows:
         Args:
             token_ids: `(batch, width)`, with room for what is to come.
         """
-        return tf.minimum(tf.shape(token_ids)[1], self._max_length)
+        size = tf.shape(token_ids)[1] + self._spare
+        return tf.minimum(size, self._max_length)
 
     def empty_cache(self, token_ids):
         """Returns a cache of no positions, for rows that are stale."""

@@ -211,6 +211,7 @@ def _policy(policy) -> dict[str, Any]:
         "refuse": len(policy.refuse),
         "refusal_text": policy.refusal_text if policy.refuse else None,
         "watermark": policy.watermark is not None,
+        "prompt_lookup": policy.prompt_lookup,
     }
 
 

@@ -64,7 +64,8 @@ _SECTIONS = {
     "policy": (
         "Policy",
         "What holds for every request, whatever its settings say; of banned "
-        "and refused texts the number. A `repetition_guard` of 0 is off.",
+        "and refused texts the number. A `repetition_guard` of 0 is off, "
+        "and so is a `prompt_lookup`, which changes no text.",
     ),
     "model": ("Model", "What `GPTModel` was made with."),
     "weights": (

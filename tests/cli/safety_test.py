@@ -32,6 +32,7 @@ def test_flags_become_a_policy(tmp_path):
         f"--watermark_key_file={tmp_path / 'key'}",
         "--watermark_strength=3",
         "--watermark_share=0.5",
+        "--prompt_lookup=6",
     )
     assert made == Policy(
         banned=("a b", "猫"),
@@ -40,6 +41,7 @@ def test_flags_become_a_policy(tmp_path):
         redact=("email", "key"),
         repetition_guard=4,
         watermark=Watermark(key=7, strength=3.0, share=0.5),
+        prompt_lookup=6,
     )
 
 

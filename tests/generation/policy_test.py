@@ -13,6 +13,8 @@ from gpt_keras.generation.policy import Policy
         ("repetition_guard", 1),
         ("repetition_guard", -1),
         ("repetition_guard", 1001),
+        ("prompt_lookup", -1),
+        ("prompt_lookup", 65),
         ("banned", ("",)),
         ("banned", ("a\x1fb",)),
         ("banned", "word"),

@@ -31,6 +31,7 @@ POLICY = Policy(
     max_beams=3,
     banned=("topsecret", "hushhush"),
     repetition_guard=7,
+    prompt_lookup=4,
     redact=("email", "phone"),
     refuse=("verboten",),
     refusal_text="No comment.",
@@ -140,6 +141,7 @@ def test_limits_and_policy(make):
         "refuse": 1,
         "refusal_text": "No comment.",
         "watermark": True,
+        "prompt_lookup": 4,
     }
     assert make(NO_POLICY)["policy"] == {
         "banned": 0,
@@ -148,6 +150,7 @@ def test_limits_and_policy(make):
         "refuse": 0,
         "refusal_text": None,
         "watermark": False,
+        "prompt_lookup": 0,
     }
 
 
