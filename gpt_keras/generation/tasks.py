@@ -18,7 +18,7 @@ from gpt_keras.generation.settings import make_settings
 # What a task uses where the user says nothing, by the name of its template.
 TASK_DEFAULTS: dict[str, dict[str, int | float]] = {
     "translate": {"beams": 4},
-    "summarise": {"beams": 4, "no_repeat_ngram": 3},
+    "summarise": {"beams": 4},
     "answer": {"temperature": 0.0, "max_new_tokens": 32},
     "pair": {"temperature": 0.0},
     "chat": {"temperature": 0.8, "top_p": 0.95},

@@ -36,12 +36,13 @@ def test_a_task_has_its_own_settings_then_the_flags_then_the_defaults(tmp_path):
 
 
 def test_a_setting_for_drawing_turns_default_beams_off():
-    (task,) = tasks_of("--task=summarise", "--temperature=0.5")
+    flags = "--task=summarise", "--temperature=0.5", "--no_repeat_ngram=4"
+    (task,) = tasks_of(*flags)
     assert task.beams == 0
-    assert dict(task.settings) == {"no_repeat_ngram": 3, "temperature": 0.5}
+    assert dict(task.settings) == {"no_repeat_ngram": 4, "temperature": 0.5}
     searching = task.with_settings(beams=3)
     assert searching.beams == 3
-    assert dict(searching.settings) == {"no_repeat_ngram": 3}
+    assert dict(searching.settings) == {"no_repeat_ngram": 4}
 
 
 @pytest.mark.parametrize(
