@@ -56,7 +56,12 @@ def _held_out(suite: str, *more: str) -> dict[str, tuple[str, ...]]:
 def _of_one_answer(name: str, suite: str) -> Measured:
     return Measured(
         (f"--recipe={name}",),
-        _held_out(suite, "--metrics=accuracy", "--batch_size=100"),
+        _held_out(
+            suite,
+            "--metrics=accuracy",
+            "--max_new_tokens=16",  # the rest of the model is for the prompt
+            "--batch_size=100",
+        ),
     )
 
 
@@ -162,7 +167,6 @@ TASKS = {
         {
             f"drawn, temperature {temperature}": (
                 "--suite=write",
-                "--best",
                 f"--pairs={{data}}/{_POEMS}",
                 "--max_examples=1000",
                 "--prompt_share=0",

@@ -35,7 +35,7 @@ class Model(tf.Module):
         words = tf.lookup.KeyValueTensorInitializer(["a", "b"], [0, 1])
         self.table = tf.lookup.StaticHashTable(words, 0)
 
-    @tf.function(input_signature=[TEXTS], autograph=False)
+    @tf.function(input_signature=[TEXTS])
     def complete(self, prompts):
         value = tf.gather(self.variable, self.table.lookup(prompts))
         for _ in tf.range(3):
@@ -43,8 +43,7 @@ class Model(tf.Module):
         return {"completions": tf.strings.as_string(value)}
 
     @tf.function(
-        input_signature=[TEXTS, tf.TensorSpec([None], tf.int64, "seed")],
-        autograph=False,
+        input_signature=[TEXTS, tf.TensorSpec([None], tf.int64, "seed")]
     )
     def generate(self, prompts, seed):
         shape = tf.shape(seed)
@@ -222,7 +221,7 @@ def test_state_that_a_request_changes_is_found(tmp_path, core_ops):
         tf.string, tf.int64, 0
     )
 
-    @tf.function(input_signature=[TEXTS], autograph=False)
+    @tf.function(input_signature=[TEXTS])
     def serve(prompts):
         model.count.assign_add([1.0])
         model.cache.insert(prompts, tf.ones_like(prompts, tf.int64))
@@ -238,7 +237,7 @@ def test_state_that_a_request_changes_is_found(tmp_path, core_ops):
 
 
 def test_python_in_the_graph_is_found(tmp_path, core_ops):
-    @tf.function(input_signature=[WEIGHTS], autograph=False)
+    @tf.function(input_signature=[WEIGHTS])
     def serve(weights):
         (result,) = tf.py_function(lambda x: x, [weights], [tf.float32])
         return {"result": tf.ensure_shape(result, [None])}
@@ -248,9 +247,9 @@ def test_python_in_the_graph_is_found(tmp_path, core_ops):
 
 
 def test_xla_in_the_graph_is_found(tmp_path, core_ops):
-    double = tf.function(lambda x: x * 2, jit_compile=True, autograph=False)
+    double = tf.function(lambda x: x * 2, jit_compile=True)
 
-    @tf.function(input_signature=[WEIGHTS], autograph=False)
+    @tf.function(input_signature=[WEIGHTS])
     def serve(weights):
         for _ in tf.range(2):  # in the loop's own function
             weights = double(weights)
@@ -307,7 +306,7 @@ def test_a_damaged_warm_up_file_is_found(version):
 
 
 def test_a_record_that_fails_is_found(tmp_path):
-    @tf.function(input_signature=[WEIGHTS], autograph=False)
+    @tf.function(input_signature=[WEIGHTS])
     def serve(weights):
         check = tf.debugging.assert_positive(weights, "too small")
         with tf.control_dependencies([check]):
@@ -327,7 +326,7 @@ def test_a_record_that_fails_is_found(tmp_path):
 
 
 def test_an_answer_that_is_not_the_sessions_is_found(tmp_path):
-    @tf.function(input_signature=[WEIGHTS], autograph=False)
+    @tf.function(input_signature=[WEIGHTS])
     def serve(weights):
         return {
             "same": weights * 2,

@@ -27,10 +27,7 @@ def model_dir(tmp_path_factory):
 
 
 def _save(path, ending):
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.string, "prompts")],
-        autograph=False,
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "prompts")])
     def serve(prompts):
         # Like an export's, the completions don't hold the prompts.
         endings = tf.strings.join([tf.strings.upper(prompts), ending])
