@@ -6,6 +6,7 @@ import json
 from absl import flags
 
 from gpt_keras.cli import beams
+from gpt_keras.cli import memorisation
 from gpt_keras.cli import sampling
 from gpt_keras.cli.generation_examples import HALF
 from gpt_keras.cli.generation_examples import generation_task
@@ -56,7 +57,7 @@ _NUMBERS = (
 )  # fmt: skip
 # What only other suites have.
 _OF_TEXT = ("text", "detokenizer", "stride", "max_length")
-# What is flags here, or none because each text has its own.
+# Settings whose flags are among those above.
 _NO_SAMPLING_FLAG = ("max_new_tokens", "seed")
 _DECODING = tuple(name for name in DEFAULTS if name not in _NO_SAMPLING_FLAG)
 _BEAMS = ("beams", "length_penalty")
@@ -108,6 +109,10 @@ def check_flags(values) -> None:
     """
     is_generated = values.suite in GENERATION_SUITES
     names = _OF_TEXT if is_generated else _OWN
+    if values.suite not in {*GENERATION_SUITES, memorisation.SUITE}:
+        names += ("seed",)
+    if values.suite != "write":
+        names += ("prompt_share",)
     given = [name for name in names if not values[name].using_default_value]
     if given:
         raise ValueError(

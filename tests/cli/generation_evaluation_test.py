@@ -130,6 +130,11 @@ def test_training_leaves_a_page_and_the_best_weights(run):
     [
         (("--suite=translate",), "`pairs`, `tfds` or `held_out` must be"),
         (("--suite=text", "--pairs=x"), "`pairs` is not for this suite"),
+        (("--suite=text", "--seed=3"), "`seed` is not for this suite"),
+        (
+            ("--suite=pair", "--pairs=x", "--prompt_share=0"),
+            "`prompt_share` is not for this suite",
+        ),
         (("--suite=answer", "--text=x"), "`text` is not for this suite"),
         (
             ("--suite=answer", "--pairs=x", "--template=pair"),
