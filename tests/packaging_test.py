@@ -133,8 +133,8 @@ PRIVATE_NAMES = {
 }
 # Public in spite of their names: methods of named tuples, and `os._exit`.
 PUBLIC_NAMES = {"_asdict", "_exit", "_fields", "_make", "_replace"}
-# Strings that are no attributes: the end of an output's name.
-ENDINGS = {"_bytes"}
+# Strings that are no attributes: the ends of names.
+ENDINGS = {"_before", "_bytes"}
 
 
 def _private_names(tree):
