@@ -100,7 +100,7 @@ TASK_RECIPES: dict[str, TrainConfig] = {
     # Text to begin with, before a task: --text='books/*.txt', or
     # --tfds=wiki40b/en.
     "base": dataclasses.replace(
-        _READING, rate=0.1, learning_rate=2e-3, steps=3000
+        _READING, rate=0.1, optimizer="muon", learning_rate=2e-3
     ),
     # A context and a question about it: --pairs=train-v1.1.json, or
     # --tfds=squad, squad/v2.0.

@@ -95,6 +95,7 @@ def _summarising(*more: str) -> Measured:
             "--recipe=summarise",
             f"--pairs={{data}}/{_SCITLDR}",
             "--init_from={output}/base",
+            "--steps=600",  # 2,000 abstracts
             *more,
         ),
         {
@@ -115,6 +116,7 @@ def _summarising_chinese(*more: str) -> Measured:
             *_CSL,
             "--validation_pairs=200",
             "--init_from={output}/base",
+            "--steps=400",  # 800 abstracts
             *more,
         ),
         _held_out("summarise", "--best"),
