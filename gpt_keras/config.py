@@ -139,6 +139,9 @@ class TrainConfig:
     scale_embeddings: bool | None = _field(None, "Times √d_model.")
     use_bias: bool | None = _field(None, "Biases in projections and norms.")
     initializer_stddev: float | None = _field(None, "Of the initial weights.")
+    zero_init_residual: bool | None = _field(
+        None, "Projections that end a residual branch begin as zeros."
+    )
     vocab_multiple: int | None = _field(
         None, "Rows of the vocabulary are padded to a multiple of this."
     )
@@ -374,6 +377,7 @@ _MODEL_FIELDS = (
     "scale_embeddings",
     "use_bias",
     "initializer_stddev",
+    "zero_init_residual",
     "vocab_multiple",
 )
 _STEP_FIELDS = (

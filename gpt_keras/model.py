@@ -60,6 +60,8 @@ class GPTModel(ExactTrainer, keras.Model):
         norm_epsilon: Of every normalisation.
         initializer_stddev: Of the normal initialiser. Projections that end a
             residual branch start smaller by √(2 num_layers), as in GPT-2.
+        zero_init_residual: Those projections start as zeros instead: a new
+            model is its embeddings alone, and each block grows into it.
         vocab_multiple: Embeddings and projection get rows of padding, up to a
             multiple of this, which is faster on some devices (64 for GPT-2's
             50257). Nobody sees them: there are no ids, and no logits, beyond
@@ -119,6 +121,7 @@ class GPTModel(ExactTrainer, keras.Model):
         use_bias: bool = True,
         norm_epsilon: float = 1e-5,
         initializer_stddev: float = 0.02,
+        zero_init_residual: bool = False,
         vocab_multiple: int = 1,
         remat: bool = False,
         document_separator_id: int | None = None,
@@ -151,6 +154,7 @@ class GPTModel(ExactTrainer, keras.Model):
         self.use_bias = use_bias
         self.norm_epsilon = norm_epsilon
         self.initializer_stddev = initializer_stddev
+        self.zero_init_residual = zero_init_residual
         self.vocab_multiple = vocab_multiple
         self.remat = remat
         self.document_separator_id = document_separator_id
@@ -167,6 +171,8 @@ class GPTModel(ExactTrainer, keras.Model):
         ending = keras.initializers.RandomNormal(
             stddev=self.initializer_stddev / (2 * self.num_layers) ** 0.5
         )
+        if self.zero_init_residual:
+            ending = keras.initializers.Zeros()
         self.embedding = keras.layers.Embedding(
             self.padded_vocab_size,
             self.d_model,
@@ -434,6 +440,7 @@ class GPTModel(ExactTrainer, keras.Model):
             "use_bias": self.use_bias,
             "norm_epsilon": self.norm_epsilon,
             "initializer_stddev": self.initializer_stddev,
+            "zero_init_residual": self.zero_init_residual,
             "vocab_multiple": self.vocab_multiple,
             "remat": self.remat,
             "document_separator_id": self.document_separator_id,

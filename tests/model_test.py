@@ -266,6 +266,22 @@ def test_weights_start_with_the_width_asked_for():
     assert abs(np.std(ends) - 0.05 / 16**0.5) < 0.001
 
 
+def test_a_model_of_zeros_at_its_ends_begins_as_its_embeddings():
+    model, token_ids = _model(zero_init_residual=True), _ids(2)
+    before = np.array(model(token_ids))
+    for block in model.blocks:
+        assert not np.any(block.contract.kernel)
+        assert not np.any(block.attention.output_projection.kernel)
+        assert np.any(block.expand.kernel)
+    other = token_ids.copy()
+    other[:, 0] = (other[:, 0] + 1) % 50
+    np.testing.assert_array_equal(model(other)[:, 1:], before[:, 1:])
+    model.compile("sgd")
+    for _ in range(2):  # first the ends learn, then what is before them
+        model.train_on_batch(token_ids, token_ids)
+    assert np.any(np.array(model(other)[:, 1:] != model(token_ids)[:, 1:]))
+
+
 def test_tied_embeddings_are_one_weight():
     tied, free = _model("gpt2"), _model("gpt2", tie_embeddings=False)
     assert free.count_params() - tied.count_params() == 50 * 16 + 50

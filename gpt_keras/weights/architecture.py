@@ -18,7 +18,7 @@ GPT2: dict[str, Any] = {
     "vocab_multiple": 1,
 }
 # What doesn't change what the weights mean.
-_FREE = ("rate", "initializer_stddev", "remat")
+_FREE = ("rate", "initializer_stddev", "zero_init_residual", "remat")
 
 
 def check_expressible(model, format: str, **further) -> None:

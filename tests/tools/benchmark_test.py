@@ -9,6 +9,7 @@ from tools.benchmark import report
 from tools.benchmark import suites
 from tools.benchmark.measurement import WorkerFailed
 from tools.benchmark.measurement import measure
+from tools.benchmark.programs import worker
 from tools.benchmark.suites import Contender
 from tools.benchmark.suites import Suite
 from tools.benchmark.suites import Target
@@ -31,7 +32,9 @@ def make(options):
         with open(options["log"], "a") as file:
             file.write(options["name"])
         time.sleep(options["seconds"])
-        return {{"units": 10}}
+        seed = options.get("seed")
+        extra = {{"seed": seed, "val_loss": 1.5, "apart_seconds": 0.1}}
+        return {{"units": 10, **extra}}
     return {{"version": 1}}, repeat
 
 worker.serve(make)
@@ -72,6 +75,43 @@ def test_alone_each_round_has_new_processes(tmp_path, contender):
     found = measure(suite, PYTHONS, repeats=2)
     assert _log(tmp_path) == "aabb" * 2
     assert [len(x["turns"]) for x in found.values()] == [2, 2]
+
+
+def test_a_process_for_each_turn_is_told_its_seed(tmp_path, contender):
+    suite = Suite("s", "runs", (contender("a"),), together=False, warm=False)
+    found = measure(suite, PYTHONS, repeats=3)
+    assert _log(tmp_path) == "aaa"
+    turns = found["a"]["turns"]
+    assert [turn["seed"] for turn in turns] == [0, 1, 2]
+    # Of the start too, and without what a program says is apart.
+    for turn in turns:
+        assert turn["seconds"] < turn["seconds_of_all"] + turn["apart_seconds"]
+    assert found["a"]["val_loss"] == 1.5
+    assert "1.5000" in report.table(suite, found)
+
+
+def test_a_target_may_be_a_figure_of_ours_alone():
+    targets = (
+        Target("a", "", 2.0, "val_loss"),
+        Target("a", "", 1.0, "val_loss"),
+    )
+    suite = Suite("s", "runs", (), targets)
+    rows = report.verdicts(suite, {"a": {"val_loss": 1.5}})
+    assert [row["is_met"] for row in rows] == [True, False]
+    assert rows[0]["reached"] == 1.5
+    assert "1.50 |" in report.verdict_table(rows)
+
+
+def test_all_labels_of_a_text_come_once(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("abcä" * 25, "utf-8")
+    train, validation, vocab_size = worker.characters(str(path))
+    assert len(train) == 90 and len(validation) == 10 and vocab_size == 4
+    assert train[:5].tolist() == [0, 1, 2, 3, 0]
+    inputs, labels = worker.windows(train, 11)
+    assert inputs.shape == labels.shape == (8, 11)
+    assert labels.ravel().tolist() == train[1:89].tolist()
+    assert inputs.ravel().tolist() == train[:88].tolist()
 
 
 def test_ratios_and_targets(contender):
@@ -124,6 +164,7 @@ def test_a_program_that_fails_tells_why(contender):
 def test_the_suites_name_programs_that_are_there():
     made = [
         suites.train_small("folder"),
+        suites.time_to_loss("folder", "text"),
         suites.train_gpt2("folder"),
         suites.train_gpt2("folder", "float32"),
         suites.decode(1),
@@ -139,7 +180,7 @@ def test_the_suites_name_programs_that_are_there():
         for contender in suite.contenders:
             assert (PROGRAMS / f"{contender.program}.py").exists()
         for target in suite.targets:
-            assert {target.ours, target.peer} <= set(names)
+            assert {target.ours, target.peer} <= {"", *names}
 
 
 def test_the_picture(tmp_path):

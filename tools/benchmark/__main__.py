@@ -2,7 +2,8 @@ r"""Measures this project and its peers side by side.
 
     python -m tools.benchmark --suite=decode --json=figures.json
     python -m tools.benchmark --suite=all --nanogpt=../nanoGPT \
-        --torch_python=torch/bin/python --json=figures.json --picture=bars.png
+        --torch_python=torch/bin/python --text='books/*.txt' \
+        --shakespeare=input.txt --json=figures.json --picture=bars.png
 
 Each contender is a process of its own; they take turns, and what is told is
 the median. The first run of each, in which its graph is traced and compiled,
@@ -30,6 +31,7 @@ from tools.benchmark.measurement import measure
 
 NAMES = (
     "train_small",
+    "time_to_loss",
     "train_gpt2",
     "train_gpt2_float32",
     "memory_bandwidth",
@@ -56,6 +58,12 @@ def define_flags(values):
     flags.DEFINE_string("picture", None, "PNG of bars.", flag_values=values)
     flags.DEFINE_string(
         "nanogpt", None, "Folder of a nanoGPT checkout.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "shakespeare",
+        None,
+        "File of tinyshakespeare, for the suite `time_to_loss`.",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "torch_python",
@@ -107,8 +115,10 @@ def _suites(values, scratch):
             f"{', '.join(unknown)}"
         )
     nanogpt = values.nanogpt and os.path.abspath(values.nanogpt)
+    shakespeare = values.shakespeare and os.path.abspath(values.shakespeare)
     makers = {
         "train_small": lambda: suites.train_small(nanogpt),
+        "time_to_loss": lambda: suites.time_to_loss(nanogpt, shakespeare),
         "train_gpt2": lambda: suites.train_gpt2(nanogpt),
         "train_gpt2_float32": lambda: suites.train_gpt2(nanogpt, "float32"),
         "memory_bandwidth": suites.memory_bandwidth,

@@ -1,10 +1,12 @@
 """Suites in, the figures of their contenders out."""
 
+import dataclasses
 import json
 import os
 import pathlib
 import statistics
 import subprocess
+import time
 from collections.abc import Callable
 
 from tools.benchmark.programs.worker import parse_reply
@@ -112,11 +114,13 @@ def measure(
     Returns:
         By the contender's name: `"not_run"`, the reason; or `"facts"`,
         `"first_seconds"`, `"turns"`, the figures of each, and of these the
-        medians: `"seconds"`, `"rate"` in units a second, and the largest
-        `"peak_bytes"`.
+        medians: `"seconds"`, `"rate"` in units a second, what else they tell
+        (`"val_loss"`, `"seconds_of_all"`), and the largest `"peak_bytes"`.
     """
     repeats = repeats or suite.repeats
     run = _by_turns if suite.together else _alone
+    if not suite.warm:
+        run = _once_each
     present, found = [], {}
     for contender in suite.contenders:
         if contender.missing:
@@ -171,10 +175,42 @@ def _alone(contenders, pythons, repeats, say):
     return found
 
 
+def _once_each(contenders, pythons, repeats, say):
+    """Starts one process after the other, each for a turn with its seed.
+
+    `"seconds_of_all"` of a turn are those from the start of the process to
+    its answer, without those that it gives as `"apart_seconds"`.
+    """
+    found = {}
+    for seed in range(repeats):
+        for contender in contenders:
+            options = dict(contender.options, seed=seed)
+            began = time.perf_counter()
+            worker = Worker(
+                dataclasses.replace(contender, options=options), pythons
+            )
+            try:
+                turn = worker.repeat()
+            finally:
+                worker.close()
+            of_all = time.perf_counter() - began
+            turn["seconds_of_all"] = of_all - turn.get("apart_seconds", 0.0)
+            say(f"{contender.name}: {turn}")
+            kept = found.setdefault(contender.name, (worker.facts, turn, []))
+            kept[2].append(turn)
+    return found
+
+
 def _summary(contender, facts, first, turns):
     per_unit = contender.options.get("tokens_per_unit", 1)
     rates = [x["units"] * per_unit / x["seconds"] for x in turns]
+    others = {
+        name: statistics.median(x[name] for x in turns)
+        for name in ("val_loss", "seconds_of_all")
+        if name in turns[0]
+    }
     return {
+        **others,
         "facts": facts,
         "first_seconds": first["seconds"],
         "turns": turns,

@@ -6,6 +6,8 @@ from tools.benchmark.suites import Target
 
 def table(suite: Suite, found: dict[str, dict]) -> str:
     """Returns the figures of a suite as a Markdown table."""
+    if not suite.warm:
+        return _table_of_runs(suite, found)
     lines = [
         f"| {suite.name} | {suite.unit}/s | first run, s | peak, MB |",
         "|---|---|---|---|",
@@ -17,6 +19,24 @@ def table(suite: Suite, found: dict[str, dict]) -> str:
         lines.append(
             f"| {name} | {figures['rate']:,.4g} | "
             f"{figures['first_seconds']:.1f} | "
+            f"{figures['peak_bytes'] / 1e6:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _table_of_runs(suite, found):
+    lines = [
+        f"| {suite.name} | training, s | with start and compilation, s | "
+        "validation loss | peak, MB |",
+        "|---|---|---|---|---|",
+    ]
+    for name, figures in found.items():
+        if "not_run" in figures:
+            lines.append(f"| {name} | not run: {figures['not_run']} | | | |")
+            continue
+        lines.append(
+            f"| {name} | {figures['seconds']:.1f} | "
+            f"{figures['seconds_of_all']:.1f} | {figures['val_loss']:.4f} | "
             f"{figures['peak_bytes'] / 1e6:,.0f} |"
         )
     return "\n".join(lines)
@@ -52,12 +72,13 @@ def verdicts(suite: Suite, found: dict[str, dict]) -> list[dict]:
 
 
 def ratio(target: Target, found: dict[str, dict]) -> float | None:
-    """Returns ours ÷ the peer's, None where one was not run."""
-    both = [found[target.ours], found[target.peer]]
-    if any("not_run" in figures for figures in both):
+    """Returns ours ÷ the peer's, or ours; None where one was not run."""
+    names = [name for name in (target.ours, target.peer) if name]
+    figures = [found[name] for name in names]
+    if any("not_run" in x for x in figures):
         return None
-    ours, peers = (figures[target.figure] for figures in both)
-    return ours / peers
+    ours, *peers = (x[target.figure] for x in figures)
+    return ours / peers[0] if peers else ours
 
 
 def verdict_table(rows: list[dict]) -> str:
@@ -71,10 +92,12 @@ def verdict_table(rows: list[dict]) -> str:
         reached = "not run"
         if row["reached"] is not None:
             reached = f"{row['reached']:.2f}"
+        times = " ×" if row["peer"] else ""
         mark = {True: "met", False: "missed", None: ""}[row["is_met"]]
         lines.append(
             f"| {row['suite']} | {row['ours']} | {row['peer']} | "
-            f"{row['figure']} | {sign} {row['target']} × | {reached} × | "
+            f"{row['figure']} | {sign} {row['target']:.3g}{times} | "
+            f"{reached}{times} | "
             f"{mark} |"
         )
     return "\n".join(lines)

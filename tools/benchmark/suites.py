@@ -17,6 +17,23 @@ _OURS_GPT2 = dict(
 )
 _SMALL = dict(d_model=128, num_heads=4, dff=512, num_layers=4)
 _VOCABULARY = 50257
+# What learns fast at the size of `_SMALL`: docs/recipes.md.
+_BEST_RECIPE = dict(
+    position="rotary",
+    activation="relu_squared",
+    qk_norm=True,
+    tie_embeddings=True,
+    scale_embeddings=False,
+    initializer_stddev=0.05,
+    zero_init_residual=True,
+    optimizer="muon",
+    schedule="linear",
+    min_learning_rate=0.0,
+)
+_TO_THE_LOSS = dict(
+    steps=230, warmup_steps=10, learning_rate=1.5e-2, muon_momentum=0.85
+)
+_AS_MANY_STEPS = dict(steps=2000, warmup_steps=50, learning_rate=1e-2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +61,8 @@ class Target:
 
     Attributes:
         ours: Name of a contender.
-        peer: Name of another one.
+        peer: Name of another one; empty: nothing, and `ratio` is what our
+            figure itself should be.
         ratio: What ours ÷ the peer's should be at least, or at most where
             less is better.
         figure: `"rate"`, units a second; `"peak_bytes"`; `"first_seconds"`,
@@ -75,6 +93,9 @@ class Suite:
         together: Whether all processes live at once and take turns. If not,
             each lives for its turns alone, and is started anew for every
             round: for what takes much memory.
+        warm: Whether a first repeat comes before the turns. If not, a process
+            has one turn and is told its number as `seed`; `together` must be
+            False.
         repeats: Turns of each.
     """
 
@@ -83,6 +104,7 @@ class Suite:
     contenders: tuple[Contender, ...]
     targets: tuple[Target, ...] = ()
     together: bool = True
+    warm: bool = True
     repeats: int = 5
 
 
@@ -128,6 +150,48 @@ def train_small(nanogpt: str | None = None) -> Suite:
             Target(f"{OURS}, XLA", "nanoGPT", 2.0),
             Target(OURS, "nanoGPT", 2.0),
         ),
+    )
+
+
+def time_to_loss(nanogpt: str | None, text: str | None) -> Suite:
+    """Returns the suite of nanoGPT's final loss on tinyshakespeare.
+
+    The models are as large as in `train_small`. A turn is a whole run in a
+    new process, each of another seed.
+
+    Args:
+        nanogpt: Its folder.
+        text: The file of tinyshakespeare; None: not run.
+    """
+    config = dict(**_SMALL, max_length=64, batch_size=12, use_bias=False)
+    same = dict(_BEST_RECIPE, **config)
+    missing = "" if text else "there is no text (--shakespeare)"
+
+    def ours(name, **more):
+        options = dict(text=text, config=dict(same, **more))
+        return Contender(name, "loss_ours", options, missing=missing)
+
+    peer = _nanogpt(nanogpt, text=text, steps=2000, config=config)
+    peer = dataclasses.replace(
+        peer, program="loss_nanogpt", missing=missing or peer.missing
+    )
+    short, long = f"{OURS}, to that loss", f"{OURS}, as many steps"
+    return Suite(
+        "time_to_loss",
+        "runs",
+        (
+            ours(short, **_TO_THE_LOSS),
+            ours(long, **_AS_MANY_STEPS),
+            peer,
+        ),
+        (
+            Target(short, "nanoGPT", 1.0, "val_loss"),
+            Target(short, "nanoGPT", 1 / 7, "seconds"),
+            Target(short, "nanoGPT", 1 / 3, "seconds_of_all"),
+            Target(long, "", 1.60, "val_loss"),
+        ),
+        together=False,
+        warm=False,
     )
 
 

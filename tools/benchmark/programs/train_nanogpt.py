@@ -8,21 +8,22 @@ import torch
 import worker
 
 
-def make(options):
-    """Options: `folder`, nanoGPT's; `config`, fields of `TrainConfig`;
-    `vocab_size`; `steps`; `autocast`, whether to bfloat16.
+def make_nanogpt(folder, config, vocab_size):
+    """Returns nanoGPT's model and optimizer.
+
+    Args:
+        folder: nanoGPT's.
+        config: Fields of `TrainConfig`.
+        vocab_size: The number of ids.
     """
-    sys.path.insert(0, options["folder"])
+    sys.path.insert(0, folder)
     import model as nanogpt
 
-    config, steps = options["config"], options["steps"]
-    length, batch_size = config["max_length"], config["batch_size"]
-    torch.manual_seed(0)
     with contextlib.redirect_stdout(sys.stderr):
         model = nanogpt.GPT(
             nanogpt.GPTConfig(
-                block_size=length,
-                vocab_size=options["vocab_size"],
+                block_size=config["max_length"],
+                vocab_size=vocab_size,
                 n_layer=config["num_layers"],
                 n_head=config["num_heads"],
                 n_embd=config["d_model"],
@@ -31,6 +32,19 @@ def make(options):
             )
         )
         optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), "cpu")
+    return model, optimizer
+
+
+def make(options):
+    """Options: `folder`, nanoGPT's; `config`, fields of `TrainConfig`;
+    `vocab_size`; `steps`; `autocast`, whether to bfloat16.
+    """
+    config, steps = options["config"], options["steps"]
+    length, batch_size = config["max_length"], config["batch_size"]
+    torch.manual_seed(0)
+    model, optimizer = make_nanogpt(
+        options["folder"], config, options["vocab_size"]
+    )
     data = worker.random_ids(200_000, options["vocab_size"]).astype(np.uint16)
 
     def batch():

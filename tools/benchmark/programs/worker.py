@@ -61,3 +61,38 @@ def random_ids(count: int, vocab_size: int):
     import numpy as np
 
     return np.random.default_rng(0).integers(0, vocab_size, count)
+
+
+def characters(path: str):
+    """Returns a text as nanoGPT's shakespeare_char has it.
+
+    Args:
+        path: A UTF-8 file.
+
+    Returns:
+        The ids of the first nine tenths, those of the rest, `(count,)` int32,
+        and the number of characters that there are.
+    """
+    import numpy as np
+
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    ids = {character: id for id, character in enumerate(sorted(set(text)))}
+    tokens = np.array([ids[character] for character in text], np.int32)
+    return *np.split(tokens, [int(len(text) * 0.9)]), len(ids)
+
+
+def windows(tokens, length: int):
+    """Returns all tokens but the first as labels once, `(windows, length)`.
+
+    Args:
+        tokens: `(count,)` int32. What is left behind the last whole window is
+            left out.
+        length: Of a window.
+
+    Returns:
+        Inputs and labels, int64.
+    """
+    count = (len(tokens) - 1) // length * length
+    pairs = tokens[:count], tokens[1 : count + 1]
+    return tuple(x.reshape(-1, length).astype("int64") for x in pairs)
