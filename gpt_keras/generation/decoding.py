@@ -299,6 +299,7 @@ class Decoder:
             state, drawn = self._append(state, now, settings, is_on)
             is_on &= drawn == tf.gather(guesses, index, axis=1)
             is_on &= state.finish_reasons == RUNNING
+            is_on.set_shape(is_running.shape)
             return index + 1, is_on, _shaped(state, shapes)
 
         state = state._replace(cache=())  # nobody looks at it

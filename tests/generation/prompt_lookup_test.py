@@ -161,6 +161,15 @@ def test_a_text_that_repeats_itself_comes_in_few_steps():
         assert made.token_ids.numpy()[0].tolist() == cycle[: made.lengths[0]]
 
 
+def test_a_graph_may_know_how_many_rows_there_are():
+    decoder = Decoder(FakeModel(12), FakeTokenizer(), Policy(prompt_lookup=3))
+    generate = tf.function(decoder.generate, autograph=False)
+    ids, lengths = tf.constant([[1, 2, 1, 2]]), tf.constant([4])
+    settings = make_settings(1, max_new_tokens=5, temperature=0)
+    settings = tf.nest.map_structure(tf.constant, settings)
+    assert generate(ids, lengths, settings).lengths.shape == (1,)
+
+
 def test_a_number_out_of_range_is_refused():
     for count in (-1, MAX_PROMPT_LOOKUP + 1):
         with pytest.raises(ValueError, match=f"prompt_lookup={count}"):

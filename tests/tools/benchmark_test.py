@@ -168,6 +168,7 @@ def test_the_suites_name_programs_that_are_there():
         suites.train_gpt2("folder"),
         suites.train_gpt2("folder", "float32"),
         suites.decode(1),
+        suites.decode_faster(),
         suites.prefill(),
         suites.long_text(),
         suites.memory_bandwidth(),

@@ -268,6 +268,31 @@ def decode(rows: int) -> Suite:
     )
 
 
+def decode_faster() -> Suite:
+    """Returns the suite of what writes a single row faster than plainly.
+
+    Greedy text of random weights soon says the same again: a text that
+    repeats itself, which is what guesses are for.
+    """
+    plain = decode(1).contenders[0]
+
+    def other(name, **more):
+        options = dict(plain.options, **more)
+        return Contender(f"{OURS}, {name}", plain.program, options)
+
+    lookup, half = "guesses of 7 tokens", "bfloat16"
+    return Suite(
+        "decode_faster",
+        "tokens",
+        (
+            plain,
+            other(lookup, prompt_lookup=7),
+            other(half, dtype="bfloat16"),
+        ),
+        (Target(f"{OURS}, {lookup}", OURS, 1.5),),
+    )
+
+
 def prefill() -> Suite:
     """Returns the suite of reading 512 tokens and writing one."""
     suite = decode(1)

@@ -1,10 +1,14 @@
 """Writes greedily with this project's decoder, as a server's graph does."""
 
+import zlib
+
+import keras
 import numpy as np
 import tensorflow as tf
 import worker
 
 from gpt_keras.generation.decoding import Decoder
+from gpt_keras.generation.policy import Policy
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.settings import make_settings
 from gpt_keras.model import GPTModel
@@ -25,24 +29,22 @@ class _Tokenizer:
 
 def make(options):
     """Options: `model`, arguments of `GPTModel`; `dtype`; `rows`;
-    `prompt_tokens`; `new_tokens`; `jit_compile`.
+    `prompt_tokens`; `new_tokens`; `prompt_lookup`.
     """
+    keras.utils.set_random_seed(0)
     model = GPTModel(
         **options["model"], rate=0.0, dtype=options.get("dtype", "float32")
     )
     model.build((None, None))
     rows, length = options["rows"], options["prompt_tokens"]
     new_tokens = options["new_tokens"]
-    decoder = Decoder(model, _Tokenizer(model.vocab_size))
+    policy = Policy(prompt_lookup=options.get("prompt_lookup", 0))
+    decoder = Decoder(model, _Tokenizer(model.vocab_size), policy)
     ids = worker.random_ids(rows * length, model.vocab_size)
     ids = tf.constant(ids.reshape(rows, length), tf.int32)
     lengths = tf.fill([rows], length)
 
-    @tf.function(
-        jit_compile=options.get("jit_compile") or None,
-        reduce_retracing=True,
-        autograph=False,
-    )
+    @tf.function(reduce_retracing=True, autograph=False)
     def generate(ids, lengths, settings):
         made = decoder.generate(ids, lengths, settings)
         return made.token_ids, made.lengths
@@ -56,6 +58,7 @@ def make(options):
         return {
             "units": int(counts.numpy().sum()),
             "first_tokens": np.asarray(made)[0, :4].tolist(),
+            "crc_of_tokens": zlib.crc32(made.numpy().tobytes()),
         }
 
     return {
