@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras import GPTModel
-from gpt_keras.layers.causal_self_attention import CausalSelfAttention
+from gpt_keras.layers import blockwise_attention
 from gpt_keras.layers.positional_encoding import sinusoid
 
 VARIANTS = {
@@ -142,7 +142,7 @@ def test_attention_weights_are_shares_of_what_came_before(variant, dtype):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_attention_weights_are_those_of_the_forward_pass(variant, monkeypatch):
-    used, weights_of = [], CausalSelfAttention._weights
+    used, weights_of = [], blockwise_attention.attention_weights
 
     def kept(*arguments):
         used.append(weights_of(*arguments))
@@ -150,7 +150,7 @@ def test_attention_weights_are_those_of_the_forward_pass(variant, monkeypatch):
 
     model, token_ids = _model(variant, rate=0.5), _ids()
     mask = np.arange(12)[None] < [[12], [7], [9]]
-    monkeypatch.setattr(CausalSelfAttention, "_weights", kept)
+    monkeypatch.setattr(blockwise_attention, "attention_weights", kept)
     model(token_ids, mask=mask)
     monkeypatch.undo()
     weights = model.attention_weights(token_ids, mask)

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from gpt_keras import GPTModel
-from gpt_keras.layers.decoder_block import ACTIVATIONS
+from gpt_keras.layers.activations import ACTIVATIONS
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.dropout import draw_seeds
 from gpt_keras.layers.dropout import fixed_seeds

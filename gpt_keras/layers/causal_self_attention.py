@@ -4,12 +4,15 @@ import keras
 from keras import ops
 
 from gpt_keras.layers.adapted_dense import AdaptedDense
+from gpt_keras.layers.blockwise_attention import attend
+from gpt_keras.layers.blockwise_attention import attention_weights
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.flat_product import leading_shape
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.kv_cache import KVCache
 from gpt_keras.layers.kv_cache import empty_cache
 from gpt_keras.layers.kv_cache import write_cache
+from gpt_keras.layers.normalization import RMSNormalization
 from gpt_keras.layers.positional_encoding import rotate
 from gpt_keras.layers.shared_step import share_step
 
@@ -134,12 +137,18 @@ class CausalSelfAttention(keras.layers.Layer):
         if shared is None:
             shared = self.share_step(x, cache, mask, document_starts)
         query, key, value = self._project(x, shared)
-        if cache is not None:
-            cache = write_cache(cache, key, value, shared.write)
-            key = ops.cast(cache.keys, x.dtype)
-            value = ops.cast(cache.values, x.dtype)
+        if cache is None:
+            drop = self.dropout.repeatable() if training else None
+            outputs = attend(query, key, value, shared.visible, drop)
+            return self._outputs(outputs), None
+        cache = write_cache(cache, key, value, shared.write)
+        key = ops.cast(cache.keys, x.dtype)
+        value = ops.cast(cache.values, x.dtype)
         weights = self._weights(query, key, shared.visible)
-        return self._gather(weights, value, training), cache
+        weights = self.dropout(
+            ops.cast(weights, value.dtype), training=training
+        )
+        return self._outputs(ops.matmul(weights, value)), cache
 
     def share_step(self, x, cache=None, mask=None, document_starts=None):
         """Returns the `SharedStep` of `step`, for all layers like this one."""
@@ -189,23 +198,16 @@ class CausalSelfAttention(keras.layers.Layer):
 
     def _weights(self, query, key, visible):
         """Returns softmax(QKᵀ / √head_dim) in float32, 0 where not visible."""
-        scale = self.head_dim**-0.5
-        scores = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
-        scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
-        return ops.softmax(scores, axis=-1)
+        return attention_weights(query * self.head_dim**-0.5, key, visible)
 
-    def _gather(self, weights, value, training):
-        """Returns the values by their weights, `(batch, length, d_model)`."""
-        weights = ops.cast(weights, value.dtype)
-        weights = self.dropout(weights, training=training)
-        outputs = ops.matmul(weights, value)
-        outputs = ops.transpose(outputs, (0, 2, 1, 3))
-        shape = (*leading_shape(outputs)[:2], self.d_model)
-        outputs = ops.reshape(outputs, shape)
-        return self.output_projection(outputs)
+    def _outputs(self, gathered):
+        """Projects the heads' results, back side by side."""
+        gathered = ops.transpose(gathered, (0, 2, 1, 3))
+        shape = (*leading_shape(gathered)[:2], self.d_model)
+        return self.output_projection(ops.reshape(gathered, shape))
 
     def _norm(self, name):
-        return keras.layers.RMSNormalization(
+        return RMSNormalization(
             epsilon=self.norm_epsilon, dtype=self.dtype_policy, name=name
         )
 
@@ -232,10 +234,6 @@ class CausalSelfAttention(keras.layers.Layer):
                 self.output_initializer
             ),
         }
-
-
-# Finite, so that a row in which nothing is visible gives no NaN.
-_HIDDEN = -1e30
 
 
 def _check_heads(d_model: int, num_heads: int, rotary: bool):

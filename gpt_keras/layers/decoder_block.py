@@ -1,26 +1,21 @@
 """One decoder block: self-attention and feed-forward, each with a residual."""
 
 import keras
-from keras import ops
 
+from gpt_keras.layers.activations import ACTIVATIONS
 from gpt_keras.layers.adapted_dense import AdaptedDense
 from gpt_keras.layers.causal_self_attention import CausalSelfAttention
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.kv_cache import KVCache
+from gpt_keras.layers.normalization import LayerNormalization
+from gpt_keras.layers.normalization import RMSNormalization
 
 NORM_ORDERS = ("pre", "post")
 
-ACTIVATIONS = {
-    "relu": ops.relu,
-    # The tanh form, which GPT-2 was trained with.
-    "gelu": lambda x: ops.gelu(x, approximate=True),
-    "relu_squared": lambda x: ops.square(ops.relu(x)),  # So et al. 2021
-}
-
 NORMS = {
-    "layer": keras.layers.LayerNormalization,
-    "rms": keras.layers.RMSNormalization,
+    "layer": LayerNormalization,
+    "rms": RMSNormalization,
 }
 
 

@@ -49,6 +49,29 @@ class Dropout(keras.layers.Layer):
             seed = _FixedSeed(seed)
         return keras.random.dropout(inputs, self.rate, seed=seed)
 
+    def repeatable(self):
+        """Draws a seed; returns a function that drops by it.
+
+        The function takes inputs and a number, and drops the same at every
+        call with the same number and shape. It is linear, so that it is its
+        own gradient. None where nothing is to be dropped.
+        """
+        if self.rate == 0:
+            return None
+        seed = _fixed().get(id(self))
+        if seed is None:
+            seed = self.seed_generator.next()
+
+        def drop(inputs, number: int):
+            apart = ops.stack(
+                [ops.zeros_like(seed[0]), _times(number, seed, _PART_STRIDE)]
+            )
+            return keras.random.dropout(
+                inputs, self.rate, seed=_FixedSeed(seed + apart)
+            )
+
+        return drop
+
     def compute_output_shape(self, input_shape):
         return input_shape
 
@@ -94,7 +117,8 @@ def fold_in(seeds: dict, number) -> dict:
         number: int32 scalar, of a microbatch for example.
     """
     return {
-        key: seed + ops.stack([ops.zeros_like(seed[0]), _times(number, seed)])
+        key: seed
+        + ops.stack([ops.zeros_like(seed[0]), _times(number, seed, _STRIDE)])
         for key, seed in seeds.items()
     }
 
@@ -121,8 +145,8 @@ def _fixed() -> dict:
     return getattr(_LOCAL, "fixed", {})
 
 
-def _times(number, seed):
-    return ops.cast(number, seed.dtype) * ops.cast(_STRIDE, seed.dtype)
+def _times(number, seed, stride):
+    return ops.cast(number, seed.dtype) * ops.cast(stride, seed.dtype)
 
 
 class _FixedSeed(keras.random.SeedGenerator):
@@ -135,6 +159,8 @@ class _FixedSeed(keras.random.SeedGenerator):
         return self._seed
 
 
+# Of parts within one replica's part of a batch.
+_PART_STRIDE = 0x85EBCA6B
 _STRIDE = 0x9E3779B1  # 2^32 / golden ratio: seeds of replicas stay far apart
 
 

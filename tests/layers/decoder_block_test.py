@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from layer_testing import run_layer_test
 
-from gpt_keras.layers.decoder_block import ACTIVATIONS
+from gpt_keras.layers.activations import ACTIVATIONS
 from gpt_keras.layers.decoder_block import DecoderBlock
 
 
