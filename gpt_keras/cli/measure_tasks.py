@@ -66,13 +66,14 @@ def _of_one_answer(name: str, suite: str) -> Measured:
 
 
 def _answering(*more: str) -> Measured:
-    free = ("--suite=answer", "--best")
+    free = ("--suite=answer", "--best", "--max_examples=500", "--batch_size=50")
     squad = "--pairs={data}/squad/squad-dev-v1.1-subset.json"
     return Measured(
         (
             "--recipe=answer",
             "--pairs={data}/squad/routerlens-squad-train-subset.json",
             "--init_from={output}/base",
+            "--steps=1000",  # 4,330 questions
             *more,
         ),
         {
