@@ -12,7 +12,7 @@ from gpt_keras.layers.recomputation import after
 # Queries of a block, and how many blocks there are at most.
 _QUERIES, _BLOCKS = 128, 8
 # Finite, so that a row in which nothing is visible gives no NaN.
-HIDDEN = -1e30
+_HIDDEN = -1e30
 
 
 def attend(query, key, value, visible, drop=None):
@@ -111,8 +111,8 @@ def attention_weights(query, key, visible):
         key: `(batch, num_heads, keys, head_dim)`.
         visible: Boolean, `(1 or batch, 1, queries, keys)`.
     """
-    scores = ops.matmul(query, _turned(key))
-    scores = ops.where(visible, ops.cast(scores, "float32"), HIDDEN)
+    scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
+    scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
     return ops.softmax(scores, axis=-1)
 
 
