@@ -13,14 +13,14 @@ from gpt_keras.training.chunked_loss import default_chunk_tokens
 class TokenScorer:
     """Scores batches of passages, by one graph for all of their sizes.
 
-    The logits of the scored tokens alone are made, 256 MiB at a time; the
+    The logits of the scored tokens alone are made, 128 MiB at a time; the
     softmax is in float32. Passages don't see each other or their padding.
 
     Args:
         model: A `GPTModel`, or what has its `hidden_states` and `logits`.
         vocab_size: Of the tokenizer. Logits beyond it don't count.
         chunk_tokens: Tokens whose logits are there at a time; None: as many
-            as take 256 MiB.
+            as take 128 MiB.
     """
 
     def __init__(self, model, vocab_size: int, chunk_tokens: int | None = None):

@@ -7,14 +7,14 @@ once (TensorFlow).
 
 import tensorflow as tf
 
-# Of float32 logits in a chunk: 256 MiB, and as much for their gradients.
-_MOST_LOGITS = 2**26
+# Of float32 logits in a chunk: 128 MiB, and as much for their gradients.
+_MOST_LOGITS = 2**25
 # Of a padding id: its probability is 0, and so is its gradient.
 _HIDDEN = -1e30
 
 
 def default_chunk_tokens(vocab_size: int) -> int:
-    """Returns how many tokens' logits take 256 MiB."""
+    """Returns how many tokens' logits take 128 MiB."""
     return max(1, _MOST_LOGITS // vocab_size)
 
 
