@@ -6,7 +6,7 @@ from gpt_keras.planning.devices import Device
 _MEGABYTE = 10**6
 # Of a CPU's process above its imports: graphs, threads and buffers, a constant
 # and for each block.
-_PROGRAM, _BLOCK = 65, 21
+_PROGRAM, _BLOCK = 60, 14
 # What XLA has beside: its compiler, and what it makes.
 _XLA, _XLA_BLOCK = 110, 40
 # Of a GPU: its context, and the work space of the libraries. Assumed.
