@@ -57,6 +57,7 @@ def test_this_machine_measures_itself(monkeypatch, capsys):
 
 def test_what_does_not_fit_is_refused_with_what_would_help(capsys):
     arguments = ("--recipe=gpt2_small", "--device=a100", "--devices=8")
+    arguments += ("--batch_size=2048",)
     assert _plan(*arguments) == 1
     printed = capsys.readouterr().out
     assert "error: it does not fit" in printed

@@ -176,11 +176,13 @@ def time_to_loss(nanogpt: str | None, text: str | None) -> Suite:
         peer, program="loss_nanogpt", missing=missing or peer.missing
     )
     short, long = f"{OURS}, to that loss", f"{OURS}, as many steps"
+    compiled = f"{OURS}, to that loss, XLA"
     return Suite(
         "time_to_loss",
         "runs",
         (
             ours(short, **_TO_THE_LOSS),
+            ours(compiled, **_TO_THE_LOSS, jit_compile=True),
             ours(long, **_AS_MANY_STEPS),
             peer,
         ),
@@ -188,6 +190,9 @@ def time_to_loss(nanogpt: str | None, text: str | None) -> Suite:
             Target(short, "nanoGPT", 1.0, "val_loss"),
             Target(short, "nanoGPT", 1 / 7, "seconds"),
             Target(short, "nanoGPT", 1 / 3, "seconds_of_all"),
+            Target(compiled, "nanoGPT", 1.0, "val_loss"),
+            Target(compiled, "nanoGPT", 1 / 7, "seconds"),
+            Target(compiled, "nanoGPT", 1 / 3, "seconds_of_all"),
             Target(long, "", 1.60, "val_loss"),
         ),
         together=False,
