@@ -48,6 +48,7 @@ from gpt_keras.task_recipes import TASK_RECIPES
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.template import TEMPLATES
 from gpt_keras.text.template_parts import Special
+from tools.benchmark import __main__ as benchmark
 from tools.docs_blocks import LANGUAGES
 from tools.docs_blocks import copy_project
 from tools.docs_blocks import environment
@@ -320,6 +321,7 @@ def _flags_of_tools():
         source = (ROOT / f"tools/{name}.py").read_text(encoding="utf-8")
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         found[name] = set(names)
+    found["benchmark"] = {*program.parse(_all_optional(benchmark))}
     source = (ROOT / "tools/screenshots/__main__.py").read_text("utf-8")
     found["screenshots"] = set(re.findall(r"\"--(\w+)\"", source))
     return found
