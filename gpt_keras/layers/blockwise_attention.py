@@ -68,9 +68,6 @@ def attend(query, key, value, visible, drop=None):
 
         def gradients(*upstreams, upstream=None):
             (upstream,) = upstreams or (upstream,)
-            return _gradients(upstream)
-
-        def _gradients(upstream):
             query, key, value, outputs = after(upstream, kept)
             # What a row of the softmax's gradient is balanced by.
             balance = ops.sum(
