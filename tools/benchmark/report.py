@@ -3,42 +3,34 @@
 from tools.benchmark.suites import Suite
 from tools.benchmark.suites import Target
 
+# Headings, and how a contender's figures are written below them.
+_OF_WORK = {
+    "{unit}/s": lambda x: f"{x['rate']:,.4g}",
+    "first run, s": lambda x: f"{x['first_seconds']:.1f}",
+}
+_OF_RUNS = {
+    "training, s": lambda x: f"{x['seconds']:.1f}",
+    "with start and compilation, s": lambda x: f"{x['seconds_of_all']:.1f}",
+    "validation loss": lambda x: f"{x['val_loss']:.4f}",
+}
+_OF_ALL = {"peak, MB": lambda x: f"{x['peak_bytes'] / 1e6:,.0f}"}
+
 
 def table(suite: Suite, found: dict[str, dict]) -> str:
     """Returns the figures of a suite as a Markdown table."""
-    if not suite.warm:
-        return _table_of_runs(suite, found)
+    columns = (_OF_WORK if suite.warm else _OF_RUNS) | _OF_ALL
+    headings = [heading.format(unit=suite.unit) for heading in columns]
     lines = [
-        f"| {suite.name} | {suite.unit}/s | first run, s | peak, MB |",
-        "|---|---|---|---|",
+        f"| {' | '.join([suite.name, *headings])} |",
+        "|---" * (1 + len(columns)) + "|",
     ]
     for name, figures in found.items():
         if "not_run" in figures:
-            lines.append(f"| {name} | not run: {figures['not_run']} | | |")
-            continue
-        lines.append(
-            f"| {name} | {figures['rate']:,.4g} | "
-            f"{figures['first_seconds']:.1f} | "
-            f"{figures['peak_bytes'] / 1e6:,.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def _table_of_runs(suite, found):
-    lines = [
-        f"| {suite.name} | training, s | with start and compilation, s | "
-        "validation loss | peak, MB |",
-        "|---|---|---|---|---|",
-    ]
-    for name, figures in found.items():
-        if "not_run" in figures:
-            lines.append(f"| {name} | not run: {figures['not_run']} | | | |")
-            continue
-        lines.append(
-            f"| {name} | {figures['seconds']:.1f} | "
-            f"{figures['seconds_of_all']:.1f} | {figures['val_loss']:.4f} | "
-            f"{figures['peak_bytes'] / 1e6:,.0f} |"
-        )
+            empty = [""] * (len(columns) - 1)
+            cells = [f"not run: {figures['not_run']}", *empty]
+        else:
+            cells = [write(figures) for write in columns.values()]
+        lines.append(f"| {' | '.join([name, *cells])} |")
     return "\n".join(lines)
 
 
