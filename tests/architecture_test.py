@@ -32,9 +32,9 @@ DATA = """
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
-    layers.recomputation layers.blockwise_attention layers.activations
-    layers.normalization layers.positional_encoding layers.documents
-    layers.shared_step
+    layers.recomputation layers.flash_attention layers.blockwise_attention
+    layers.activations layers.normalization layers.positional_encoding
+    layers.documents layers.shared_step
     layers.flat_product layers.adapted_dense
     layers.causal_self_attention layers.decoder_block layers.projection
     layers.lora training.loss training.chunked_loss training.microbatches

@@ -7,6 +7,8 @@ keys up to the last of these alone, and for the gradients they are made again.
 
 from keras import ops
 
+from gpt_keras.layers.flash_attention import can_flash
+from gpt_keras.layers.flash_attention import flash_attend
 from gpt_keras.layers.recomputation import after
 
 # Queries of a block, and how many blocks there are at most.
@@ -15,7 +17,7 @@ _QUERIES, _BLOCKS = 128, 8
 _HIDDEN = -1e30
 
 
-def attend(query, key, value, visible, drop=None):
+def attend(query, key, value, visible, drop=None, is_causal: bool = False):
     """Returns softmax(QKᵀ / √head_dim) V over the keys that are visible.
 
     No query may see a key behind it. What is kept for the gradients is
@@ -32,6 +34,9 @@ def attend(query, key, value, visible, drop=None):
         drop: A linear function of weights `(batch, num_heads, queries, keys)`
             and the number of a block, which says what it drops of them, the
             same at every call; None for nothing.
+        is_causal: Whether `visible` is every key up to the query's own, in
+            every row. If so, and without `drop`, a GPU's own kernel does it
+            where there is one (`can_flash`).
 
     Returns:
         `(batch, num_heads, length, head_dim)`, in the dtype of `value`. The
@@ -40,6 +45,8 @@ def attend(query, key, value, visible, drop=None):
     Reference:
         Dao et al. 2022, FlashAttention, appendix B.
     """
+    if is_causal and drop is None and can_flash(query):
+        return flash_attend(query, key, value)
     scale = query.shape[-1] ** -0.5
     blocks = _blocks(query.shape[2])
     drop = drop or (lambda weights, block: weights)

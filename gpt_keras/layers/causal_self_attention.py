@@ -139,7 +139,9 @@ class CausalSelfAttention(keras.layers.Layer):
         query, key, value = self._project(x, shared)
         if cache is None:
             drop = self.dropout.repeatable() if training else None
-            outputs = attend(query, key, value, shared.visible, drop)
+            outputs = attend(
+                query, key, value, shared.visible, drop, shared.is_causal
+            )
             return self._outputs(outputs), None
         cache = write_cache(cache, key, value, shared.write)
         key = ops.cast(cache.keys, x.dtype)

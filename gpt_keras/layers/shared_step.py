@@ -25,11 +25,14 @@ class SharedStep(NamedTuple):
             length, keys)`.
         turn: From `rotation`; None without rotary positions.
         write: Where the cache gets the new positions; None without one.
+        is_causal: Whether `visible` is known to be every key up to the
+            query's own, in every row.
     """
 
     visible: Any
     turn: Any = None
     write: CacheWrite | None = None
+    is_causal: bool = False
 
 
 def share_step(
@@ -61,7 +64,9 @@ def share_step(
     if rotary_dim is not None:
         positions = token_positions(length, start, document_starts)
         turn = rotation(positions, rotary_dim)
-    return SharedStep(_within_documents(visible, document_starts), turn, write)
+    visible = _within_documents(visible, document_starts)
+    is_causal = cache is None and mask is None and document_starts is None
+    return SharedStep(visible, turn, write, is_causal)
 
 
 def _visible(length, mask):

@@ -44,6 +44,16 @@ def test_documents_are_seen_from_their_beginning():
     assert visible[1].tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
 
 
+def test_only_without_mask_documents_and_cache_it_is_causal_and_no_more():
+    cache = empty_cache(2, 1, 6, 8, "float32")
+    starts = np.zeros((2, 3), "int32")
+    assert share_step(X).is_causal
+    assert share_step(X, rotary_dim=4).is_causal
+    assert not share_step(X, mask=MASK).is_causal
+    assert not share_step(X, document_starts=starts).is_causal
+    assert not share_step(X, cache).is_causal
+
+
 def _operations(num_layers):
     model = GPTModel(20, 8, 2, 16, 12, num_layers=num_layers, position="rotary")
 
