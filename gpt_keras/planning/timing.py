@@ -53,7 +53,7 @@ def update_flops(sizes: Architecture, config) -> int:
     """Returns the operations of Muon's products in an update; AdamW has none.
 
     Reference:
-        Jordan et al. 2024, Muon: five times X <- aX + (bXX' + c(XX')^2) X.
+        Amsel et al. 2025, The Polar Express: X <- aX + (bXX' + c(XX')^2) X.
     """
     if config.optimizer != "muon":
         return 0
@@ -61,8 +61,11 @@ def update_flops(sizes: Architecture, config) -> int:
     for name, shape in kernel_shapes(sizes).items():
         parts = 3 if name == "query_key_value" else 1  # side by side
         rows, columns = sorted((shape[0], shape[1] // parts))
-        count += parts * (4 * rows**2 * columns + 2 * rows**3)
-    return 5 * sizes.num_layers * count
+        if 2 * rows <= columns:  # by way of the small square matrix
+            count += parts * (4 * rows**2 * columns + 26 * rows**3)
+        else:
+            count += 4 * parts * (4 * rows**2 * columns + 2 * rows**3)
+    return sizes.num_layers * count
 
 
 def update_bytes(config, parameters: Parameters) -> int:

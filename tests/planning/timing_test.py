@@ -38,7 +38,14 @@ def test_muons_products_take_time():
     ]
     adamw, muon = [update_flops(plan.sizes, plan.config) for plan in plans]
     square, wide = 6 * 16**3, 4 * 16**2 * 24 + 2 * 16**3
-    assert adamw == 0 and muon == 5 * (4 * square + 2 * wide)
+    assert adamw == 0 and muon == 4 * (4 * square + 2 * wide)
+
+
+def test_muons_wide_matrices_are_multiplied_twice():
+    config = config_of("muon", num_layers=1, dff=64)
+    plan = make_plan(config, VOCAB_SIZE, DEVICES["t4"])
+    square, wide = 4 * 6 * 16**3, 4 * 16**2 * 64 + 26 * 16**3
+    assert update_flops(plan.sizes, plan.config) == 4 * square + 2 * wide
 
 
 @pytest.mark.parametrize("name", DEVICES)
