@@ -48,6 +48,7 @@ from gpt_keras.task_recipes import TASK_RECIPES
 from gpt_keras.text.character_tokenizer import CharacterTokenizer
 from gpt_keras.text.template import TEMPLATES
 from gpt_keras.text.template_parts import Special
+from tools import measure_recipes
 from tools.benchmark import __main__ as benchmark
 from tools.docs_blocks import LANGUAGES
 from tools.docs_blocks import copy_project
@@ -322,6 +323,7 @@ def _flags_of_tools():
         names = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         found[name] = set(names)
     found["benchmark"] = {*program.parse(_all_optional(benchmark))}
+    found["measure_recipes"] = {*program.parse(_all_optional(measure_recipes))}
     source = (ROOT / "tools/screenshots/__main__.py").read_text("utf-8")
     found["screenshots"] = set(re.findall(r"\"--(\w+)\"", source))
     return found

@@ -9,8 +9,8 @@ import contextlib
 import os
 import sys
 
-# What by REST does without TensorFlow, and then starts at once.
-_CLIENTS = {"tools.chat", "tools.query"}
+# What does without TensorFlow, the last two by REST, and then starts at once.
+_LIGHT = {"tools.benchmark", "tools.chat", "tools.query"}
 
 
 @contextlib.contextmanager
@@ -29,13 +29,13 @@ def _quiet_stderr():
 
 
 def _needs_tensorflow(arguments) -> bool:
-    """Returns whether a program for these arguments is more than a client."""
+    """Returns whether a program for these arguments needs it itself."""
     is_heavy = any(
         one.startswith("--model_dir")
         or (one.startswith("--server=") and "://" not in one)
         for one in arguments
     )
-    return is_heavy or not _CLIENTS & {*arguments}
+    return is_heavy or not _LIGHT & {*arguments}
 
 
 _IS_VERBOSE = "--verbose" in sys.orig_argv

@@ -1,5 +1,7 @@
 """Tests of how contenders are measured, on programs that need no library."""
 
+import importlib.util
+import math
 import pathlib
 import sys
 
@@ -9,6 +11,7 @@ from tools.benchmark import report
 from tools.benchmark import suites
 from tools.benchmark.measurement import WorkerFailed
 from tools.benchmark.measurement import measure
+from tools.benchmark.programs import gpu
 from tools.benchmark.programs import worker
 from tools.benchmark.suites import Contender
 from tools.benchmark.suites import Suite
@@ -34,8 +37,8 @@ def make(options):
         time.sleep(options["seconds"])
         seed = options.get("seed")
         extra = {{"seed": seed, "val_loss": 1.5, "apart_seconds": 0.1}}
-        return {{"units": 10, **extra}}
-    return {{"version": 1}}, repeat
+        return {{"units": 10, **extra, **options.get("own", {{}})}}
+    return {{"version": 1, **options.get("facts", {{}})}}, repeat
 
 worker.serve(make)
 """
@@ -161,12 +164,72 @@ def test_a_program_that_fails_tells_why(contender):
         measure(suite, PYTHONS)
 
 
+def test_a_program_may_tell_of_other_memory_and_what_a_gpu_could_do(contender):
+    facts = {"flops_per_unit": 3, "peak_flops": 1000}
+    one = contender("a", 0.1, facts=facts, own={"peak_bytes": 7})
+    target = Target("a", "", 0.2, "mfu")
+    suite = Suite("s", "words", (one,), (target,), repeats=1)
+    found = measure(suite, PYTHONS)
+    assert found["a"]["peak_bytes"] == 7
+    mfu = found["a"]["mfu"]
+    assert mfu == pytest.approx(found["a"]["rate"] * 3 / 1000)
+    (row,) = report.verdicts(suite, found)
+    assert target.more_is_better and row["is_met"] == (mfu >= 0.2)
+    assert "| mfu | ≥ 0.2 |" in report.verdict_table([row])
+    assert "| MFU |" in report.table(suite, found)
+    del found["a"]["mfu"]  # of a GPU that is not known
+    assert report.verdicts(suite, found)[0]["is_met"] is None
+
+
+def test_operations_are_counted_as_nanogpt_does():
+    config = dict(num_layers=12, d_model=768, max_length=1024)
+    facts = gpu.flops_facts("NVIDIA H200", 124_000_000, config)
+    assert facts["flops_per_unit"] == 6 * 124e6 + 12 * 12 * 12 * 64 * 1024
+    assert facts["peak_flops"] == 989e12
+    assert gpu.flops_facts("cpu", 1, config)["peak_flops"] is None
+
+
+def test_without_a_gpu_nothing_is_started(monkeypatch):
+    monkeypatch.setattr(suites, "has_gpu", lambda: False)
+    suite = suites.train_gpu("folder", batch_size=32)
+    found = measure(suite, {"torch": "absent", "jax": "absent"})
+    assert {x["not_run"] for x in found.values()} == {"no GPU"}
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="there is no JAX"
+)
+@pytest.mark.parametrize("chunk_tokens", [0, 16])
+def test_the_program_of_jax_trains_on_a_cpu_too(chunk_tokens):
+    config = dict(
+        d_model=16,
+        num_heads=2,
+        dff=32,
+        num_layers=2,
+        max_length=16,
+        batch_size=4,
+        position="learned",
+        tie_embeddings=True,
+        dtype="mixed_bfloat16",
+    )
+    options = dict(
+        vocab_size=50, steps=2, config=config, chunk_tokens=chunk_tokens
+    )
+    ours = Contender("ours", "train_jax", options, suites.JAX)
+    suite = Suite("s", "tokens", (ours,), repeats=1)
+    found = measure(suite, {suites.JAX: sys.executable})["ours"]
+    assert found["turns"][0]["units"] == 2 * 4 * 16
+    assert found["turns"][0]["loss"] == pytest.approx(math.log(50), abs=0.1)
+
+
 def test_the_suites_name_programs_that_are_there():
     made = [
         suites.train_small("folder"),
         suites.time_to_loss("folder", "text"),
         suites.train_gpt2("folder"),
         suites.train_gpt2("folder", "float32"),
+        suites.train_gpu("folder"),
+        suites.train_gpu("folder", 32),
         suites.decode(1),
         suites.decode_faster(),
         suites.prefill(),

@@ -4,12 +4,17 @@ r"""Measures this project and its peers side by side.
     python -m tools.benchmark --suite=all --nanogpt=../nanoGPT \
         --torch_python=torch/bin/python --text='books/*.txt' \
         --shakespeare=input.txt --json=figures.json --picture=bars.png
+    python -m tools.benchmark --suite=train_gpu,train_gpu_32 \
+        --nanogpt=../nanoGPT --torch_python=torch/bin/python \
+        --jax_python=jax/bin/python
+    python -m tools.benchmark --suite=train_small --profile=traces
 
 Each contender is a process of its own; they take turns, and what is told is
 the median. The first run of each, in which its graph is traced and compiled,
 is told apart. Run it on a machine that does nothing else. Peers that are not
 there (PyTorch's, in a Python of their own: `requirements-benchmark.txt`) are
-said not to have been run.
+said not to have been run. With `--profile` our own do a turn more, of which
+the ops are told, the slowest first; `tensorboard --logdir` shows the traces.
 """
 
 import glob
@@ -23,23 +28,32 @@ import tempfile
 
 from absl import flags
 
-from gpt_keras.cli import program
-from gpt_keras.files import write_atomically
-from tools.benchmark import report
-from tools.benchmark import suites
-from tools.benchmark.measurement import measure
+# It needs no Keras itself, and not every Python that it runs in has TensorFlow.
+os.environ.setdefault("GPT_KERAS_CLIENT_ONLY", "1")
+
+from gpt_keras.cli import program  # noqa: E402
+from gpt_keras.files import write_atomically  # noqa: E402
+from tools.benchmark import cost_suites  # noqa: E402
+from tools.benchmark import profiles  # noqa: E402
+from tools.benchmark import report  # noqa: E402
+from tools.benchmark import suites  # noqa: E402
+from tools.benchmark.measurement import measure  # noqa: E402
 
 NAMES = (
     "train_small",
     "time_to_loss",
     "train_gpt2",
     "train_gpt2_float32",
+    "train_gpu",
+    "train_gpu_32",
     "memory_bandwidth",
     "decode_1",
     "decode_8",
     "decode_faster",
     "prefill",
     "long_text",
+    "settings",
+    "cost",
     "tokenizer",
     "data",
 )
@@ -56,7 +70,18 @@ def define_flags(values):
     flags.DEFINE_string(
         "json", None, "File for all figures.", flag_values=values
     )
-    flags.DEFINE_string("picture", None, "PNG of bars.", flag_values=values)
+    flags.DEFINE_string(
+        "picture",
+        None,
+        "PNG of bars; of curves with --suite=cost.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "profile",
+        None,
+        "Folder for TensorFlow's traces of a turn more of our contenders.",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "nanogpt", None, "Folder of a nanoGPT checkout.", flag_values=values
     )
@@ -70,6 +95,12 @@ def define_flags(values):
         "torch_python",
         None,
         "Python that has what requirements-benchmark.txt names.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "jax_python",
+        sys.executable,
+        "Python that has Keras and JAX, for the suites `train_gpu`.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -88,23 +119,43 @@ def define_flags(values):
 
 def main(values):
     """Prints tables; returns the exit status, 1 where a program failed."""
-    pythons = {"here": sys.executable, "torch": values.torch_python}
+    pythons = {
+        suites.HERE: sys.executable,
+        suites.TORCH: values.torch_python,
+        suites.JAX: values.jax_python,
+    }
     found, rows = {}, []
+
+    def say(line):
+        print(line, file=sys.stderr, flush=True)
+
     with tempfile.TemporaryDirectory() as scratch:
         for suite in _suites(values, scratch):
-            figures = measure(
-                suite,
-                pythons,
-                values.repeats,
-                lambda line: print(line, file=sys.stderr, flush=True),
-            )
+            figures = measure(suite, pythons, values.repeats, say)
             found[suite.name] = figures
             rows += report.verdicts(suite, figures)
             print(report.table(suite, figures), "\n", flush=True)
+            if values.profile:
+                _profile(suite, pythons, values.profile, figures, say)
             _write(values, found, rows)
     print(report.verdict_table(rows))
     if values.picture:
-        report.draw(values.picture, found)
+        _draw(values.picture, found)
+
+
+def _profile(suite, pythons, folder, figures, say):
+    """Prints what each contender's turn consists of, and adds it to figures."""
+    made = profiles.profile(suite, pythons, folder, say)
+    for name, ops in made.items():
+        figures[name]["ops"] = ops
+        print(report.ops_table(name, ops), "\n", flush=True)
+
+
+def _draw(path, found):
+    if set(found) == {"cost"}:
+        report.draw_curves(path, found["cost"])
+    else:
+        report.draw(path, found)
 
 
 def _suites(values, scratch):
@@ -122,12 +173,16 @@ def _suites(values, scratch):
         "time_to_loss": lambda: suites.time_to_loss(nanogpt, shakespeare),
         "train_gpt2": lambda: suites.train_gpt2(nanogpt),
         "train_gpt2_float32": lambda: suites.train_gpt2(nanogpt, "float32"),
+        "train_gpu": lambda: suites.train_gpu(nanogpt),
+        "train_gpu_32": lambda: suites.train_gpu(nanogpt, batch_size=32),
         "memory_bandwidth": suites.memory_bandwidth,
         "decode_1": lambda: suites.decode(1),
         "decode_8": lambda: suites.decode(8),
         "decode_faster": suites.decode_faster,
         "prefill": suites.prefill,
         "long_text": suites.long_text,
+        "settings": cost_suites.settings,
+        "cost": cost_suites.cost,
         "tokenizer": lambda: _tokenizer(values, scratch),
         "data": suites.data,
     }

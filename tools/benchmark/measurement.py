@@ -10,11 +10,20 @@ import time
 from collections.abc import Callable
 
 from tools.benchmark.programs.worker import parse_reply
-from tools.benchmark.suites import HERE
+from tools.benchmark.suites import TORCH
 from tools.benchmark.suites import Contender
 from tools.benchmark.suites import Suite
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Of what turns tell: which one stands for all.
+_TOLD = {
+    "val_loss": statistics.median,
+    "seconds_of_all": statistics.median,
+    "steps": statistics.median,
+    "peak_bytes": max,
+    "new_shape_seconds": max,
+    "traces": max,
+}
 _PROGRAMS = pathlib.Path(__file__).parent / "programs"
 
 
@@ -38,7 +47,9 @@ class Worker:
 
     def __init__(self, contender: Contender, pythons: dict[str, str]):
         self._name = contender.name
-        paths = [str(_ROOT)] if contender.python == HERE else []
+        paths = []
+        if contender.python != TORCH:  # which has nothing of this project
+            paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
         self._errors = os.memfd_create("errors")
         self._process = subprocess.Popen(
             [
@@ -52,7 +63,7 @@ class Worker:
             text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(paths),
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
                 "TF_CPP_MIN_LOG_LEVEL": "3",
                 "HF_HUB_OFFLINE": "1",
             },
@@ -65,12 +76,18 @@ class Worker:
         Raises:
             WorkerFailed: The program ended.
         """
-        try:
-            self._process.stdin.write("repeat\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # what it printed says more
-        return self._answer()
+        return self._ask("repeat")
+
+    def profile(self, folder: str) -> list:
+        """Has the work done once, and a trace of it written to `folder`.
+
+        Returns:
+            `[kind of op, calls, seconds]`, the slowest first.
+
+        Raises:
+            WorkerFailed: The program ended.
+        """
+        return self._ask(f"profile {folder}")["ops"]
 
     def close(self) -> None:
         """Ends the process."""
@@ -79,6 +96,14 @@ class Worker:
         self._process.stdin.close()
         self._process.stdout.close()
         os.close(self._errors)
+
+    def _ask(self, request):
+        try:
+            self._process.stdin.write(f"{request}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what it printed says more
+        return self._answer()
 
     def _answer(self):
         for line in self._process.stdout:
@@ -115,7 +140,9 @@ def measure(
         By the contender's name: `"not_run"`, the reason; or `"facts"`,
         `"first_seconds"`, `"turns"`, the figures of each, and of these the
         medians: `"seconds"`, `"rate"` in units a second, what else they tell
-        (`"val_loss"`, `"seconds_of_all"`), and the largest `"peak_bytes"`.
+        (`"val_loss"`, `"seconds_of_all"`, `"steps"`), and the largest
+        `"peak_bytes"`, `"new_shape_seconds"` and `"traces"`; and `"mfu"` where
+        the facts tell `"flops_per_unit"` and a `"peak_flops"`.
     """
     repeats = repeats or suite.repeats
     run = _by_turns if suite.together else _alone
@@ -204,17 +231,19 @@ def _once_each(contenders, pythons, repeats, say):
 def _summary(contender, facts, first, turns):
     per_unit = contender.options.get("tokens_per_unit", 1)
     rates = [x["units"] * per_unit / x["seconds"] for x in turns]
-    others = {
-        name: statistics.median(x[name] for x in turns)
-        for name in ("val_loss", "seconds_of_all")
+    told = {
+        name: choose(x[name] for x in turns)
+        for name, choose in _TOLD.items()
         if name in turns[0]
     }
+    rate = statistics.median(rates)
+    if facts.get("peak_flops"):
+        told["mfu"] = rate * facts["flops_per_unit"] / facts["peak_flops"]
     return {
-        **others,
+        **told,
         "facts": facts,
         "first_seconds": first["seconds"],
         "turns": turns,
         "seconds": statistics.median(x["seconds"] for x in turns),
-        "rate": statistics.median(rates),
-        "peak_bytes": max(x["peak_bytes"] for x in turns),
+        "rate": rate,
     }

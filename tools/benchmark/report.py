@@ -1,5 +1,6 @@
 """Figures of suites in, a table, a picture and the verdicts out."""
 
+from tools.benchmark.suites import MORE_IS_BETTER
 from tools.benchmark.suites import Suite
 from tools.benchmark.suites import Target
 
@@ -13,12 +14,19 @@ _OF_RUNS = {
     "with start and compilation, s": lambda x: f"{x['seconds_of_all']:.1f}",
     "validation loss": lambda x: f"{x['val_loss']:.4f}",
 }
+# Where one of a suite tells of it.
+_OF_REQUESTS = {
+    "new request, s": ("new_shape_seconds", "{:.2f}"),
+    "traces again": ("traces", "{:.0f}"),
+    "MFU": ("mfu", "{:.1%}"),
+}
 _OF_ALL = {"peak, MB": lambda x: f"{x['peak_bytes'] / 1e6:,.0f}"}
 
 
 def table(suite: Suite, found: dict[str, dict]) -> str:
     """Returns the figures of a suite as a Markdown table."""
-    columns = (_OF_WORK if suite.warm else _OF_RUNS) | _OF_ALL
+    columns = _OF_WORK if suite.warm else _OF_RUNS
+    columns = columns | _columns_of_requests(found) | _OF_ALL
     headings = [heading.format(unit=suite.unit) for heading in columns]
     lines = [
         f"| {' | '.join([suite.name, *headings])} |",
@@ -34,10 +42,44 @@ def table(suite: Suite, found: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def _columns_of_requests(found):
+    def write(name, form):
+        return lambda x: form.format(x[name]) if name in x else ""
+
+    return {
+        heading: write(name, form)
+        for heading, (name, form) in _OF_REQUESTS.items()
+        if any(name in figures for figures in found.values())
+    }
+
+
+def ops_table(name: str, ops: list, most: int = 20) -> str:
+    """Returns what a turn of a contender consisted of as a Markdown table.
+
+    Args:
+        name: Of the contender.
+        ops: `[kind of op, calls, seconds]`, the slowest first.
+        most: Rows; the rest is a row more.
+    """
+    total = sum(seconds for _, _, seconds in ops) or 1.0
+    rows, rest = ops[:most], ops[most:]
+    if rest:
+        _, calls, seconds = zip(*rest, strict=True)
+        rows = [*rows, (f"{len(rest)} others", sum(calls), sum(seconds))]
+    lines = [f"| {name} | calls | ms | share |", "|---" * 4 + "|"]
+    for kind, calls, seconds in rows:
+        lines.append(
+            f"| {kind} | {calls:,} | {seconds * 1e3:,.1f} | "
+            f"{seconds / total:.1%} |"
+        )
+    return "\n".join(lines)
+
+
 def verdicts(suite: Suite, found: dict[str, dict]) -> list[dict]:
     """Returns each target with what was reached.
 
-    `"reached"` is None where one of the two was not run.
+    `"reached"` is None where one of the two was not run, or has no such
+    figure.
     """
     rows = []
     for target in suite.targets:
@@ -64,10 +106,10 @@ def verdicts(suite: Suite, found: dict[str, dict]) -> list[dict]:
 
 
 def ratio(target: Target, found: dict[str, dict]) -> float | None:
-    """Returns ours ÷ the peer's, or ours; None where one was not run."""
+    """Returns ours ÷ the peer's, or ours; None where one is not there."""
     names = [name for name in (target.ours, target.peer) if name]
     figures = [found[name] for name in names]
-    if any("not_run" in x for x in figures):
+    if any(target.figure not in x for x in figures):
         return None
     ours, *peers = (x[target.figure] for x in figures)
     return ours / peers[0] if peers else ours
@@ -80,7 +122,7 @@ def verdict_table(rows: list[dict]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        sign = "≥" if row["figure"] == "rate" else "≤"
+        sign = "≥" if row["figure"] in MORE_IS_BETTER else "≤"
         reached = "not run"
         if row["reached"] is not None:
             reached = f"{row['reached']:.2f}"
@@ -102,11 +144,7 @@ def draw(path, found: dict[str, dict[str, dict]]) -> None:
         path: Of a PNG.
         found: By the suite's name, figures by the contender's.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 1.2 + 0.5 * sum(map(len, found.values()))))
-    FigureCanvasAgg(figure)
+    figure = _figure(9, 1.2 + 0.5 * sum(map(len, found.values())))
     heights = [max(1, len(contenders)) for contenders in found.values()]
     all_axes = figure.subplots(
         len(found), 1, squeeze=False, height_ratios=heights
@@ -130,3 +168,53 @@ def draw(path, found: dict[str, dict[str, dict]]) -> None:
         axes.tick_params(labelsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
+
+
+def draw_curves(path, figures: dict[str, dict]) -> None:
+    """Draws milliseconds by size: of a step, or of a token where none is told.
+
+    Args:
+        path: Of a PNG.
+        figures: By names of a curve and a size: `length 256`.
+    """
+    curves = curves_of(figures)
+    figure = _figure(3.2 * max(1, len(curves)), 3)
+    all_axes = figure.subplots(1, max(1, len(curves)), squeeze=False)
+    for axes, (name, (unit, points)) in zip(
+        all_axes[0], curves.items(), strict=False
+    ):
+        sizes, milliseconds = zip(*points, strict=True)
+        axes.plot(sizes, milliseconds, "o-", color="#1f6feb")
+        axes.set_title(f"ms per {unit}", loc="left", fontsize=10)
+        axes.set_xlabel(name, fontsize=8)
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 1.15 * max(milliseconds))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def curves_of(
+    figures: dict[str, dict],
+) -> dict[str, tuple[str, list[tuple[int, float]]]]:
+    """Returns of each curve what is counted and `(size, milliseconds)`."""
+    curves = {}
+    for name, x in figures.items():
+        if "not_run" in x:
+            continue
+        curve, _, size = name.rpartition(" ")
+        unit = "step" if "steps" in x else "token"
+        taken = x["seconds"] / x["steps"] if "steps" in x else 1 / x["rate"]
+        _, points = curves.setdefault(curve.rstrip(","), (unit, []))
+        points.append((int(size), 1e3 * taken))
+    return curves
+
+
+def _figure(width, height):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure

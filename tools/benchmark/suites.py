@@ -1,11 +1,15 @@
 """What is measured against what, and what it should reach."""
 
 import dataclasses
+import pathlib
+import subprocess
 from typing import Any
 
 OURS = "gpt_keras"
-# Which Python runs a program: this one, or the one that has PyTorch.
-HERE, TORCH = "here", "torch"
+# Which Python runs a program: this one, or the one that has PyTorch, or JAX.
+HERE, TORCH, JAX = "here", "torch", "jax"
+# Figures that should be large; the others should be small.
+MORE_IS_BETTER = ("rate", "mfu")
 
 GPT2 = dict(d_model=768, num_heads=12, dff=3072, num_layers=12)
 _OURS_GPT2 = dict(
@@ -44,7 +48,7 @@ class Contender:
         name: In tables.
         program: Its file among `programs`.
         options: What it is told.
-        python: `HERE` or `TORCH`.
+        python: `HERE`, `TORCH` or `JAX`.
         missing: What it needs and hasn't got; empty if nothing.
     """
 
@@ -66,8 +70,8 @@ class Target:
         ratio: What ours ÷ the peer's should be at least, or at most where
             less is better.
         figure: `"rate"`, units a second; `"peak_bytes"`; `"first_seconds"`,
-            of the first repeat with its compilation; or another one that both
-            report.
+            of the first repeat with its compilation; `"mfu"`, the share of
+            what the GPU can compute; or another one that both report.
     """
 
     ours: str
@@ -78,7 +82,7 @@ class Target:
     @property
     def more_is_better(self) -> bool:
         """Whether the ratio should be at least `ratio`."""
-        return self.figure == "rate"
+        return self.figure in MORE_IS_BETTER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +249,50 @@ def train_gpt2(nanogpt: str | None, dtype: str = "mixed_bfloat16") -> Suite:
     )
 
 
+def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
+    """Returns the suite of 124M parameters on a GPU, rows of 1,024 tokens.
+
+    Both say how much of its memory they took, and what `"mfu"` comes from by
+    the same count of operations: `programs/gpu.py`.
+
+    Args:
+        nanogpt: Its folder.
+        batch_size: Rows of a step.
+    """
+    shape = dict(max_length=1024, batch_size=batch_size)
+    options = dict(vocab_size=50304, steps=800 // batch_size)
+    ours = dict(**_OURS_GPT2, **shape, dtype="mixed_bfloat16")
+    missing = "" if has_gpu() else "no GPU"
+    name = f"{OURS}, JAX"
+    peer = _nanogpt(nanogpt, **options, config=dict(**GPT2, **shape))
+    return Suite(
+        "train_gpu" if batch_size == 8 else f"train_gpu_{batch_size}",
+        "tokens",
+        (
+            Contender(
+                name, "train_jax", dict(options, config=ours), JAX, missing
+            ),
+            dataclasses.replace(
+                peer,
+                program="train_nanogpt_gpu",
+                missing=missing or peer.missing,
+            ),
+        ),
+        (Target(name, "", 0.4, "mfu"), Target(name, "nanoGPT", 1.0)),
+    )
+
+
+def has_gpu() -> bool:
+    """Returns whether this machine has a GPU of Nvidia's."""
+    if pathlib.Path("/dev/nvidia0").exists():
+        return True
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True)
+    except FileNotFoundError:
+        return False
+    return listed.returncode == 0 and bool(listed.stdout.strip())
+
+
 def decode(rows: int) -> Suite:
     """Returns the suite of greedy writing, 32 + 64 tokens a row."""
     options = dict(
@@ -318,7 +366,10 @@ def prefill() -> Suite:
 
 
 def long_text() -> Suite:
-    """Returns the suite of writing 16 tokens at the two ends of a cache."""
+    """Returns the suite of writing 16 tokens at the two ends of a cache.
+
+    The time until the first token, which reads the prompt, is left out.
+    """
     model = dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024)
     places = {
         f"{OURS}, at position 50": 50,
@@ -331,7 +382,13 @@ def long_text() -> Suite:
             Contender(
                 name,
                 "decode_ours",
-                dict(model=model, rows=1, prompt_tokens=place, new_tokens=16),
+                dict(
+                    model=model,
+                    rows=1,
+                    prompt_tokens=place,
+                    new_tokens=17,
+                    after_first=True,
+                ),
             )
             for name, place in places.items()
         ),

@@ -11,16 +11,7 @@ def make(options):
     `prompt_tokens`; `new_tokens`.
     """
     arguments = options["model"]
-    keras.config.set_dtype_policy(options.get("dtype", "float32"))
-    backbone = keras_hub.models.GPT2Backbone(
-        vocabulary_size=arguments["vocab_size"],
-        num_layers=arguments["num_layers"],
-        num_heads=arguments["num_heads"],
-        hidden_dim=arguments["d_model"],
-        intermediate_dim=arguments["dff"],
-        max_sequence_length=arguments["max_length"],
-    )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
+    model = make_model(arguments, options.get("dtype", "float32"))
     model.compile(sampler="greedy")
     rows, length = options["rows"], options["prompt_tokens"]
     total = length + options["new_tokens"]
@@ -44,6 +35,20 @@ def make(options):
         "parameters": model.count_params(),
         "jit_compile": model.jit_compile,
     }, repeat
+
+
+def make_model(arguments, dtype="float32"):
+    """Returns its GPT-2 by the arguments of this project's `GPTModel`."""
+    keras.config.set_dtype_policy(dtype)
+    backbone = keras_hub.models.GPT2Backbone(
+        vocabulary_size=arguments["vocab_size"],
+        num_layers=arguments["num_layers"],
+        num_heads=arguments["num_heads"],
+        hidden_dim=arguments["d_model"],
+        intermediate_dim=arguments["dff"],
+        max_sequence_length=arguments["max_length"],
+    )
+    return keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ import torch
 import worker
 
 
-def make_nanogpt(folder, config, vocab_size):
+def make_nanogpt(folder, config, vocab_size, device="cpu"):
     """Returns nanoGPT's model and optimizer.
 
     Args:
         folder: nanoGPT's.
         config: Fields of `TrainConfig`.
         vocab_size: The number of ids.
+        device: Where they are, `"cpu"` or `"cuda"`.
     """
     sys.path.insert(0, folder)
     import model as nanogpt
@@ -31,7 +32,8 @@ def make_nanogpt(folder, config, vocab_size):
                 bias=config.get("use_bias", True),
             )
         )
-        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), "cpu")
+        model.to(device)
+        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), device)
     return model, optimizer
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 import worker
+from op_profile import profile
 
 from gpt_keras.config import TrainConfig
 from gpt_keras.data import pipeline
@@ -62,4 +63,4 @@ def _batches(config):
 
 
 if __name__ == "__main__":
-    worker.serve(make)
+    worker.serve(make, profile)

@@ -11,32 +11,46 @@ import time
 _REPLY = "benchmark: "
 
 
-def serve(make) -> None:
+def serve(make, profile=None) -> None:
     """Makes what is to be measured, and repeats it as often as it is asked.
 
     The program's argument is a JSON object of options. A line of standard
-    input asks for a repeat; a line that begins with `benchmark: ` answers.
+    input asks for a repeat, `profile FOLDER` for one under a profiler; a line
+    that begins with `benchmark: ` answers.
 
     Args:
         make: Takes the options; returns facts to report, a dictionary, and a
             function that does the work once and returns figures of it, a
-            dictionary with `"units"`: how much work it was.
+            dictionary with `"units"`: how much work it was. `"peak_bytes"`
+            is the process's memory, unless they tell another.
+        profile: Takes that function and a folder, and returns the ops that it
+            consisted of; None where there is no such thing.
     """
     import_bytes = _memory("VmRSS")
     started = time.perf_counter()
-    facts, repeat = make(json.loads(sys.argv[1]))
+    facts, repeat = make(options())
     _reply(
         {
             "setup_seconds": time.perf_counter() - started,
             "import_bytes": import_bytes,
+            "has_profile": profile is not None,
             **facts,
         }
     )
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        request, _, folder = line.rstrip("\n").partition(" ")
+        if request == "profile":
+            _reply({"ops": profile(repeat, folder)})
+            continue
         started = time.perf_counter()
         figures = repeat()
         seconds = time.perf_counter() - started
-        _reply({"seconds": seconds, **figures, "peak_bytes": _memory("VmHWM")})
+        _reply({"seconds": seconds, "peak_bytes": _memory("VmHWM"), **figures})
+
+
+def options() -> dict:
+    """Returns the program's options."""
+    return json.loads(sys.argv[1])
 
 
 def parse_reply(line: str):

@@ -1,0 +1,1 @@
+"""What `tools.measure_recipes` is made of."""
