@@ -32,7 +32,8 @@ DATA = """
 """.split()
 MODEL = """
     layers.initializers layers.token_checks layers.dropout layers.kv_cache
-    layers.recomputation layers.flash_attention layers.blockwise_attention
+    layers.few_rows layers.recomputation layers.flash_attention
+    layers.blockwise_attention
     layers.activations layers.normalization layers.positional_encoding
     layers.documents layers.shared_step
     layers.flat_product layers.adapted_dense

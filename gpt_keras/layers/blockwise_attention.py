@@ -7,6 +7,7 @@ keys up to the last of these alone, and for the gradients they are made again.
 
 from keras import ops
 
+from gpt_keras.layers.few_rows import few_rows_product
 from gpt_keras.layers.flash_attention import can_flash
 from gpt_keras.layers.flash_attention import flash_attend
 from gpt_keras.layers.recomputation import after
@@ -118,6 +119,27 @@ def attention_weights(query, key, visible):
     scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
     scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
     return ops.softmax(scores, axis=-1)
+
+
+def attend_once(query, key, value, visible):
+    """Returns what one query of each row gathers, without gradients' needs.
+
+    Args:
+        query: `(batch, num_heads, 1, head_dim)`.
+        key: `(batch, num_heads, keys, head_dim)`.
+        value: As `key`.
+        visible: Boolean, `(1 or batch, 1, 1, keys)`.
+
+    Returns:
+        As `query`, in the dtype of `value`. The softmax is in float32.
+    """
+    scale = query.shape[-1] ** -0.5
+    scores = few_rows_product(query * scale, key, turned=True)
+    scores = ops.where(visible, ops.cast(scores, "float32"), _HIDDEN)
+    # By its parts: the op takes longer to begin than they do.
+    weights = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+    weights = weights / ops.sum(weights, axis=-1, keepdims=True)
+    return few_rows_product(ops.cast(weights, value.dtype), value)
 
 
 def block_size(length: int) -> int:

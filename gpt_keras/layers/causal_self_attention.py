@@ -5,8 +5,10 @@ from keras import ops
 
 from gpt_keras.layers.adapted_dense import AdaptedDense
 from gpt_keras.layers.blockwise_attention import attend
+from gpt_keras.layers.blockwise_attention import attend_once
 from gpt_keras.layers.blockwise_attention import attention_weights
 from gpt_keras.layers.dropout import Dropout
+from gpt_keras.layers.few_rows import is_one_token
 from gpt_keras.layers.flat_product import leading_shape
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.kv_cache import KVCache
@@ -146,6 +148,9 @@ class CausalSelfAttention(keras.layers.Layer):
         cache = write_cache(cache, key, value, shared.write)
         key = ops.cast(cache.keys, x.dtype)
         value = ops.cast(cache.values, x.dtype)
+        if is_one_token(x) and not training:
+            outputs = attend_once(query, key, value, shared.visible)
+            return self._outputs(outputs), cache
         weights = self._weights(query, key, shared.visible)
         weights = self.dropout(
             ops.cast(weights, value.dtype), training=training

@@ -2,6 +2,9 @@
 
 from keras import ops
 
+from gpt_keras.layers.few_rows import few_rows_product
+from gpt_keras.layers.few_rows import is_one_token
+
 
 def leading_shape(x) -> tuple:
     """Returns all but the last of a tensor's sizes, for a reshape.
@@ -33,7 +36,8 @@ def flat_product(x, kernel, bias=None):
     features, units = kernel.shape
     is_flat = len(x.shape) == 2
     flat = x if is_flat else ops.reshape(x, (-1, features))
-    outputs = ops.matmul(flat, kernel)
+    product = few_rows_product if is_one_token(x) else ops.matmul
+    outputs = product(flat, kernel)
     if bias is not None:
         outputs = ops.add(outputs, bias)
     if is_flat:
