@@ -123,12 +123,22 @@ def _built_layer():
     return layer
 
 
+def _built_adam():
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([keras.Variable([0.0])])
+    return optimizer
+
+
 # Private names of Keras and sacreBLEU that the project uses or overrides, and
 # what has them.
 PRIVATE_NAMES = {
     "_loss_tracker": _compiled_model,
     "_all_reduce_sum_gradients": keras.optimizers.SGD,
     "_backend_update_step": keras.optimizers.SGD,
+    "_apply_weight_decay": keras.optimizers.SGD,
+    "_use_weight_decay": keras.optimizers.SGD,
+    "_momentums": _built_adam,
+    "_velocities": _built_adam,
     "_maybe_symbolic_build": keras.Model,
     "_symbolic_build": keras.Model,
     "_get_variable_index": keras.optimizers.SGD,

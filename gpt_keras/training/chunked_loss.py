@@ -180,21 +180,34 @@ def _sum_over_chunks(chunk, tokens, trained, most: int, with_gradients):
     size = -(-count // number)  # as even as can be, and little to pad
     parts = [_cut(tensor, count, number, size) for tensor in tokens]
 
-    def body(index, loss, sums):
-        more, gradients = chunk(*[part[index] for part in parts], trained)
-        return index + 1, loss + more, _added(sums, gradients, index)
+    def part(index):
+        return chunk(*[part[index] for part in parts], trained)
 
-    sums = _empty(rows, trained, number) if with_gradients else ()
-    _, loss, sums = tf.while_loop(
+    def body(index, loss, of_rows, sums):
+        more, gradients = part(index)
+        if with_gradients:
+            of_rows = of_rows.write(index, gradients[0])
+        pairs = zip(sums, gradients[1:], strict=True)
+        return index + 1, loss + more, of_rows, [x + y for x, y in pairs]
+
+    # Sums that begin with zeros would be constants of the graph, as large as
+    # the gradients, for as long as it lives.
+    loss, gradients = part(0)
+    of_rows = ()
+    if with_gradients:
+        of_rows = tf.TensorArray(
+            rows.dtype, number, element_shape=(None, rows.shape[1])
+        ).write(0, gradients[0])
+    _, loss, of_rows, sums = tf.while_loop(
         lambda index, *_: index < number,
         body,
-        (tf.constant(0), tf.constant(0.0), sums),
+        (tf.constant(1), loss, of_rows, list(gradients[1:])),
         parallel_iterations=1,
     )
-    if with_gradients:
-        of_rows = tf.reshape(sums[0].stack(), (-1, rows.shape[1]))
-        sums[0] = of_rows[:count]
-    return loss, sums
+    if not with_gradients:
+        return loss, ()
+    of_rows = tf.reshape(of_rows.stack(), (-1, rows.shape[1]))
+    return loss, [of_rows[:count], *sums]
 
 
 def _cut(tensor, count, number, size):
@@ -202,19 +215,3 @@ def _cut(tensor, count, number, size):
     rest = [[0, 0]] * (len(tensor.shape) - 1)
     padded = tf.pad(tensor, [[0, number * size - count], *rest])
     return tf.reshape(padded, (number, size, *tensor.shape[1:]))
-
-
-def _empty(rows, trained, number):
-    """Returns where gradients are put, of rows, and summed, of the others."""
-    of_rows = tf.TensorArray(
-        rows.dtype, number, element_shape=(None, rows.shape[1])
-    )
-    return [of_rows, *[tf.zeros_like(x, tf.float32) for x in trained]]
-
-
-def _added(sums, gradients, index):
-    if not sums:
-        return sums
-    of_rows = sums[0].write(index, gradients[0])
-    pairs = zip(sums[1:], gradients[1:], strict=True)
-    return [of_rows, *[old + new for old, new in pairs]]

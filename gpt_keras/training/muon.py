@@ -140,6 +140,8 @@ class Muon(MatrixAdamW):
             end = begin + self._parts_of(variable)
             update = _join(updates[begin:end], variable.shape)
             rate = ops.cast(learning_rate, update.dtype)
+            if keras.backend.backend() == "tensorflow":
+                self.decay(variable, learning_rate)
             self.assign_sub(variable, rate * update)
             begin = end
 

@@ -187,7 +187,10 @@ def test_an_eager_tape_keeps_no_logits(monkeypatch):
 def test_without_gradients_one_product_is_made(
     with_gradients, expected, chunk_tokens
 ):
-    """Else four: the logits, and the gradients of rows, kernel and bias."""
+    """Else four: the logits, and the gradients of rows, kernel and bias.
+
+    With chunks a graph has them for the first one, and for those of the loop.
+    """
 
     @tf.function(autograph=False)
     def compute():
@@ -197,4 +200,19 @@ def test_without_gradients_one_product_is_made(
     graph = compute.get_concrete_function().graph.as_graph_def()
     inner = [node for part in graph.library.function for node in part.node_def]
     products = [node for node in [*graph.node, *inner] if "MatMul" in node.op]
-    assert len(products) == expected
+    assert len(products) == expected * (2 if chunk_tokens else 1)
+
+
+def test_no_zeros_as_large_as_the_kernel_are_kept_by_the_graph():
+    """TensorFlow's optimizer makes a constant of them, in memory for good."""
+    rows, kernel, bias, *others = _data()
+    step = tf.function(
+        lambda *trained: _chunked(*trained, *others, chunk_tokens=4),
+        autograph=False,
+    )
+    graph = step.get_concrete_function(rows, kernel, bias).graph
+    functions = graph.as_graph_def().library.function
+    nodes = [node for part in functions for node in part.node_def]
+    assert "ZerosLike" not in {
+        x.op for x in [*graph.as_graph_def().node, *nodes]
+    }
