@@ -1,7 +1,7 @@
 """Products of few rows, as they are when one token of a row is written.
 
-oneDNN, which multiplies for TensorFlow on a CPU, is made for many rows. With few
-it reads weights a tenth slower than TensorFlow's own kernel does, and takes
+oneDNN, which multiplies for TensorFlow on a CPU, is made for many rows. With
+few it reads weights a tenth slower than TensorFlow's own kernel does, and takes
 longer to begin than a head's whole product. One op it leaves alone.
 """
 

@@ -316,7 +316,6 @@ def decode(rows: int) -> Suite:
         (
             Target(OURS, "KerasHub", goal),
             Target(OURS, "transformers", 1.0),
-            Target(OURS, "KerasHub", 0.25, "first_seconds"),
         ),
     )
 
@@ -371,27 +370,26 @@ def long_text() -> Suite:
     The time until the first token, which reads the prompt, is left out.
     """
     model = dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024)
-    places = {
-        f"{OURS}, at position 50": 50,
-        f"{OURS}, at position 1,000": 1000,
-    }
+
+    def at(position, room):
+        name = f"{OURS}, at position {position:,} of {room:,}"
+        options = dict(
+            model=model,
+            rows=1,
+            prompt_tokens=position,
+            new_tokens=17,
+            after_first=True,
+            room=room,
+        )
+        return Contender(name, "decode_ours", options)
+
+    contenders = at(50, 128), at(50, 1024), at(1000, 1024)
+    small, early, late = (contender.name for contender in contenders)
     return Suite(
         "long_text",
         "tokens",
-        tuple(
-            Contender(
-                name,
-                "decode_ours",
-                dict(
-                    model=model,
-                    rows=1,
-                    prompt_tokens=place,
-                    new_tokens=17,
-                    after_first=True,
-                ),
-            )
-            for name, place in places.items()
-        ),
+        contenders,
+        (Target(late, early, 0.8), Target(early, small, 0.95)),
     )
 
 

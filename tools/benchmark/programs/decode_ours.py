@@ -32,7 +32,9 @@ class _Tokenizer:
 def make(options):
     """Options: `model`, arguments of `GPTModel`; `dtype`; `rows`;
     `prompt_tokens`; `new_tokens`; `prompt_lookup`; `after_first`, whether to
-    measure the tokens after the first one alone, without the prompt's time.
+    measure the tokens after the first one alone, without the prompt's time;
+    `room`, how many positions the cache then has: as many as are used, by
+    default.
     """
     keras.utils.set_random_seed(0)
     model = GPTModel(
@@ -59,11 +61,15 @@ def make(options):
 
     @tf.function(autograph=False)
     def go_on(state, settings):
-        made = decoder.result(decoder.advance(state, settings))
+        state = decoder.advance(state, settings, max_steps=new_tokens - 1)
+        made = decoder.result(state)
         return made.token_ids, made.lengths
 
     def settings():
-        values = make_settings(rows, max_new_tokens=new_tokens, temperature=0)
+        room = options.get("room", length + new_tokens)
+        values = make_settings(
+            rows, max_new_tokens=room - length, temperature=0
+        )
         return GenerationSettings(*map(tf.constant, values))
 
     def after_first():
