@@ -28,8 +28,9 @@ import tempfile
 
 from absl import flags
 
-# It needs no Keras itself, and not every Python that it runs in has TensorFlow.
-os.environ.setdefault("GPT_KERAS_CLIENT_ONLY", "1")
+if __name__ == "__main__":
+    # It needs no Keras itself, and not every Python that runs it has TensorFlow.
+    os.environ.setdefault("GPT_KERAS_CLIENT_ONLY", "1")
 
 from gpt_keras.cli import program  # noqa: E402
 from gpt_keras.files import write_atomically  # noqa: E402
