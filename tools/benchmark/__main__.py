@@ -29,7 +29,7 @@ import tempfile
 from absl import flags
 
 if __name__ == "__main__":
-    # It needs no Keras itself, and not every Python that runs it has TensorFlow.
+    # It needs no Keras itself, and not every Python here has TensorFlow.
     os.environ.setdefault("GPT_KERAS_CLIENT_ONLY", "1")
 
 from gpt_keras.cli import program  # noqa: E402
