@@ -247,6 +247,16 @@ def test_the_suites_name_programs_that_are_there():
             assert {target.ours, target.peer} <= {"", *names}
 
 
+def test_both_tokenizers_do_the_same_work(tmp_path):
+    texts = ["one text of words, and words", "another text of words"]
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.txt").write_text(20 * text)
+    suite = suites.tokenizer(str(tmp_path / "*.txt"), 980, str(tmp_path / "t"))
+    found = measure(suite, PYTHONS, repeats=1)
+    ours, theirs = (x["turns"][0]["tokens"] for x in found.values())
+    assert ours == theirs + len(texts)  # a document ends with a token
+
+
 def test_the_picture(tmp_path):
     found = {"s": {"a": {"rate": 1.0}, "b": {"not_run": "why"}}}
     report.draw(tmp_path / "bars.png", found)

@@ -14,7 +14,7 @@ def make(options):
     """Options: as of `tokenizer_ours`, whose folder it reads."""
     path = pathlib.Path(options["tokenizer"]) / "tokenizer.json"
     content = json.loads(path.read_bytes())
-    merges = [tuple(pair) for pair in content["merges"]]
+    merges = [tuple(pair.split(" ")) for pair in content["merges"]]
     tokenizer = tokenizers.Tokenizer(
         tokenizers.models.BPE(content["vocabulary"], merges)
     )

@@ -19,7 +19,7 @@ def make(options):
     folder = pathlib.Path(options["tokenizer"])
     if not (folder / "tokenizer.json").exists():
         source = TextFiles(options["text"], "replace")
-        train_byte_pair(source, options["vocab_size"]).save(folder)
+        train_byte_pair(source.documents(), options["vocab_size"]).save(folder)
     tokenizer = load_tokenizer(folder)
 
     def repeat():
