@@ -6,7 +6,7 @@ from tools.benchmark.suites import Target
 
 # Headings, and how a contender's figures are written below them.
 _OF_WORK = {
-    "{unit}/s": lambda x: f"{x['rate']:,.4g}",
+    "{unit}/s": lambda x: _number(x["rate"]),
     "first run, s": lambda x: f"{x['first_seconds']:.1f}",
 }
 _OF_RUNS = {
@@ -21,6 +21,11 @@ _OF_REQUESTS = {
     "MFU": ("mfu", "{:.1%}"),
 }
 _OF_ALL = {"peak, MB": lambda x: f"{x['peak_bytes'] / 1e6:,.0f}"}
+
+
+def _number(value: float) -> str:
+    """Returns four digits, or all of a large number's."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def table(suite: Suite, found: dict[str, dict]) -> str:
@@ -159,7 +164,7 @@ def draw(path, found: dict[str, dict[str, dict]]) -> None:
             for name in names
         ]
         bars = axes.barh(names, rates, color=colors)
-        axes.bar_label(bars, fmt="{:,.4g}", padding=3, fontsize=8)
+        axes.bar_label(bars, fmt=_number, padding=3, fontsize=8)
         axes.set_title(suite, loc="left", fontsize=10)
         axes.invert_yaxis()
         axes.margins(x=0.15)
