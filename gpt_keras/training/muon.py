@@ -170,12 +170,13 @@ def muon_update(direction):
     rows, columns = direction.shape[-2:]
     x = direction if rows <= columns else _turned(direction)
     x = x / (ops.norm(x, axis=(-2, -1), keepdims=True) + _EPSILON)
-    x = _by_gram(x) if 2 * min(rows, columns) <= max(rows, columns) else _by(x)
+    is_wide = 2 * min(rows, columns) <= max(rows, columns)
+    x = _by_gram(x) if is_wide else _directly(x)
     x = x if rows <= columns else _turned(x)
     return x * (_UPDATE_SIZE * max(rows, columns) ** 0.5)
 
 
-def _by(x):
+def _directly(x):
     """Applies the polynomials to matrices that are about square."""
     for a, b, c in _POLYNOMIALS:
         gram = ops.matmul(x, _turned(x))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from forked_runs import run_each
 
+from gpt_keras.training import muon
 from gpt_keras.training.adamw import MatrixAdamW
 from gpt_keras.training.muon import Muon
 from gpt_keras.training.muon import muon_update
@@ -107,6 +108,30 @@ def test_singular_values_become_about_equal(shape):
     assert 0.3 < values.min() and values.max() < 1.21
     size = np.sqrt((update**2).mean())
     assert 0.14 < size < 0.24  # as that of AdamW's updates
+
+
+@pytest.mark.parametrize("shape", [(6, 11), (6, 24), (24, 6)])
+def test_wide_matrices_are_as_by_the_definition(shape):
+    """From twice as wide as high on they go another way."""
+    direction = np.random.default_rng(3).normal(size=shape)
+    wide = direction if shape[0] < shape[1] else direction.T
+    expected = _reference_update(wide)
+    update = np.array(muon_update(direction.astype("float32")))
+    update = update if shape[0] < shape[1] else update.T
+    np.testing.assert_allclose(update, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("most", [0, 70, 10**6])
+def test_how_many_are_taken_together_changes_nothing(monkeypatch, most):
+    monkeypatch.setattr(muon, "_MOST_TOGETHER", most)
+    together, alone = _variables(), _variables()
+    for variables in (together, alone):
+        optimizer = Muon(**OPTIONS, matrices=MATRICES)
+        if variables is alone:
+            monkeypatch.setattr(muon, "_has_strategy", lambda: True)
+        _steps(optimizer, variables, _gradients())
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_a_gradient_of_zeros_moves_nothing():
