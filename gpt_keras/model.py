@@ -15,6 +15,7 @@ from gpt_keras.layers.documents import document_starts
 from gpt_keras.layers.dropout import Dropout
 from gpt_keras.layers.dropout import draw_seeds
 from gpt_keras.layers.dropout import fixed_seeds
+from gpt_keras.layers.few_rows import table_product
 from gpt_keras.layers.initializers import fresh
 from gpt_keras.layers.positional_encoding import KINDS
 from gpt_keras.layers.positional_encoding import PositionalEncoding
@@ -348,7 +349,7 @@ class GPTModel(ExactTrainer, keras.Model):
         """Projects states `(..., d_model)` onto the vocabulary, in float32."""
         if self.tie_embeddings:
             weights = ops.cast(self.embedding.embeddings, hidden.dtype)
-            logits = ops.matmul(hidden, ops.transpose(weights))
+            logits = table_product(hidden, weights)
         else:
             logits = self.final_layer(hidden)
         if self.padded_vocab_size > self.vocab_size:

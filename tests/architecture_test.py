@@ -31,8 +31,9 @@ DATA = """
     data.document_batches
 """.split()
 MODEL = """
-    layers.initializers layers.token_checks layers.dropout layers.kv_cache
-    layers.few_rows layers.recomputation layers.flash_attention
+    layers.initializers layers.token_checks layers.dropout
+    layers.dynamic_steps layers.kv_cache layers.few_rows
+    layers.recomputation layers.flash_attention
     layers.blockwise_attention
     layers.activations layers.normalization layers.positional_encoding
     layers.documents layers.shared_step

@@ -34,6 +34,7 @@ from gpt_keras.generation.sampling import process_logits
 from gpt_keras.generation.settings import GenerationSettings
 from gpt_keras.generation.text_rules import TextRules
 from gpt_keras.generation.windows import Windows
+from gpt_keras.layers.dynamic_steps import dynamic_steps
 
 
 class Searched(NamedTuple):
@@ -159,12 +160,13 @@ class BeamDecoder:
                 is_new,
             )
             repeats = _count_repeats(beams, carried.repeats, last, is_new)
-            hidden, cache = self._model.hidden_states(
-                last[:, None],
-                carried.cache,
-                training=False,
-                mask=beams.is_live[:, None],
-            )
+            with dynamic_steps():
+                hidden, cache = self._model.hidden_states(
+                    last[:, None],
+                    carried.cache,
+                    training=False,
+                    mask=beams.is_live[:, None],
+                )
             found = NextTokens(
                 self._log_probs(hidden[:, 0], beams, settings, now),
                 self._reasons(beams, repeats, now, stops),
@@ -176,7 +178,8 @@ class BeamDecoder:
         return step, carried
 
     def _log_probs(self, hidden, beams, settings, texts):
-        logits = self._model.logits(hidden)[:, : self._vocab_size]
+        with dynamic_steps():
+            logits = self._model.logits(hidden)[:, : self._vocab_size]
         logits = tf.ensure_shape(logits, [None, self._vocab_size])
         place = SamplingContext(
             positions=beams.lengths,

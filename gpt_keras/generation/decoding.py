@@ -36,6 +36,7 @@ from gpt_keras.generation.text_rules import TextRules
 from gpt_keras.generation.token_details import TokenDetails
 from gpt_keras.generation.windows import Windows
 from gpt_keras.generation.windows import open_shape
+from gpt_keras.layers.dynamic_steps import dynamic_steps
 
 
 class Decoder:
@@ -250,13 +251,14 @@ class Decoder:
         state = self._windows.refresh(state)
         is_running = state.finish_reasons == RUNNING
         last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
-        hidden, cache = self.model.hidden_states(
-            last[:, None],
-            state.cache,
-            training=False,
-            mask=is_running[:, None],
-        )
-        logits = self.model.logits(hidden[:, 0])[:, : self.vocab_size]
+        with dynamic_steps():
+            hidden, cache = self.model.hidden_states(
+                last[:, None],
+                state.cache,
+                training=False,
+                mask=is_running[:, None],
+            )
+            logits = self.model.logits(hidden[:, 0])[:, : self.vocab_size]
         state = state._replace(cache=cache)
         return self._append(state, logits, settings, is_running)[0]
 
@@ -279,12 +281,13 @@ class Decoder:
         last = tf.gather(state.token_ids, state.lengths - 1, batch_dims=1)
         length = 1 + tf.reduce_max(drafts.lengths)
         places = tf.range(length)[None]
-        hidden, cache = self.model.hidden_states(
-            tf.concat([last[:, None], drafts.token_ids], 1)[:, :length],
-            state.cache,
-            training=False,
-            mask=is_running[:, None] & (places <= drafts.lengths[:, None]),
-        )
+        with dynamic_steps():
+            hidden, cache = self.model.hidden_states(
+                tf.concat([last[:, None], drafts.token_ids], 1)[:, :length],
+                state.cache,
+                training=False,
+                mask=is_running[:, None] & (places <= drafts.lengths[:, None]),
+            )
         logits = self.model.logits(hidden)[..., : self.vocab_size]
         # Behind a guess's last token there is none to be equal to.
         guesses = tf.pad(drafts.token_ids, [[0, 0], [0, 1]])

@@ -146,8 +146,10 @@ class CausalSelfAttention(keras.layers.Layer):
             )
             return self._outputs(outputs), None
         cache = write_cache(cache, key, value, shared.write)
-        key = ops.cast(cache.keys, x.dtype)
-        value = ops.cast(cache.values, x.dtype)
+        key, value = [
+            ops.cast(_first(filled, shared.num_keys), x.dtype)
+            for filled in (cache.keys, cache.values)
+        ]
         if is_one_token(x) and not training:
             outputs = attend_once(query, key, value, shared.visible)
             return self._outputs(outputs), cache
@@ -194,14 +196,26 @@ class CausalSelfAttention(keras.layers.Layer):
 
     def _project(self, x, shared):
         """Returns queries, keys, values `(batch, heads, length, head_dim)`."""
-        shape = (*leading_shape(x), 3, self.num_heads, self.head_dim)
-        fused = ops.reshape(self.query_key_value(x), shape)
-        query, key, value = ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)))
+        query, key, value = self._heads(self.query_key_value(x))
         if self.qk_norm:
             query, key = self.query_norm(query), self.key_norm(key)
         if self.rotary:
             query, key = rotate(query, shared.turn), rotate(key, shared.turn)
         return query, key, value
+
+    def _heads(self, fused):
+        """Cuts `(batch, length, 3 * d_model)` into three, by heads."""
+        shape = (*leading_shape(fused), 3, self.num_heads, self.head_dim)
+        if keras.backend.backend() == "tensorflow":
+            # One copy, whose thirds are runs of memory.
+            fused = ops.reshape(fused, shape)
+            return ops.unstack(ops.transpose(fused, (2, 0, 3, 1, 4)))
+        # XLA joins each third's copy with the one that attention needs.
+        thirds = [
+            ops.reshape(x, (*shape[:2], *shape[3:]))
+            for x in ops.split(fused, 3, axis=-1)
+        ]
+        return [ops.transpose(x, (0, 2, 1, 3)) for x in thirds]
 
     def _weights(self, query, key, visible):
         """Returns softmax(QKᵀ / √head_dim) in float32, 0 where not visible."""
@@ -241,6 +255,13 @@ class CausalSelfAttention(keras.layers.Layer):
                 self.output_initializer
             ),
         }
+
+
+def _first(filled, num_keys):
+    """Returns what a cache holds of so many positions; None: of all."""
+    if num_keys is None:
+        return filled
+    return filled[:, :, :num_keys]  # all of them are no copy
 
 
 def _check_heads(d_model: int, num_heads: int, rotary: bool):

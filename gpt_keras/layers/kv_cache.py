@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from keras import ops
 
+from gpt_keras.layers.dynamic_steps import is_dynamic
+
 
 class KVCache(NamedTuple):
     """What one attention layer remembers of each row.
@@ -45,6 +47,20 @@ def empty_cache(
     )
 
 
+class Columns(NamedTuple):
+    """The same places in every row.
+
+    Attributes:
+        suffice: Boolean scalar, whether all new positions may go there.
+        begin: `(3,)` int32, the first of them, behind two zeros.
+        end: `(3,)` int32, the one behind the last, likewise.
+    """
+
+    suffice: Any
+    begin: Any
+    end: Any
+
+
 class CacheWrite(NamedTuple):
     """Where new positions go: the same in the caches of all layers.
 
@@ -53,11 +69,13 @@ class CacheWrite(NamedTuple):
             of each new vector.
         lengths: `(batch,)` int32, the filled positions afterwards.
         document_starts: As of `KVCache`, afterwards.
+        columns: `Columns`, or None outside of `dynamic_steps`.
     """
 
     indices: Any
     lengths: Any
     document_starts: Any = ()
+    columns: Columns | None = None
 
 
 def extend_cache(
@@ -105,6 +123,7 @@ def plan_write(
         indices=_indices(cache.lengths, batch, num_heads, length),
         lengths=cache.lengths + added,
         document_starts=started,
+        columns=_columns(cache.lengths, length, mask) if is_dynamic() else None,
     )
 
 
@@ -118,16 +137,67 @@ def write_cache(cache: KVCache, keys, values, write: CacheWrite) -> KVCache:
         write: Where.
     """
 
-    def put(old, new):
-        new = ops.reshape(new, (-1, new.shape[-1]))
-        return ops.scatter_update(old, write.indices, ops.cast(new, old.dtype))
-
+    olds = cache.keys, cache.values
+    news = [ops.cast(new, olds[0].dtype) for new in (keys, values)]
+    put = _put_into_rows if write.columns is None else _put
+    keys, values = put(olds, news, write)
     return KVCache(
-        keys=put(cache.keys, keys),
-        values=put(cache.values, values),
+        keys=keys,
+        values=values,
         lengths=write.lengths,
         document_starts=write.document_starts,
     )
+
+
+def _put_into_rows(olds, news, write):
+    """Writes into each row behind what it has. TensorFlow copies all of it."""
+    return [
+        ops.scatter_update(
+            old, write.indices, ops.reshape(new, (-1, new.shape[-1]))
+        )
+        for old, new in zip(olds, news, strict=True)
+    ]
+
+
+def _put(olds, news, write):
+    """As `_put_into_rows`, but in place where all rows are as long."""
+    import tensorflow as tf
+
+    columns = write.columns
+
+    def put_into_columns():
+        # In place, unless who made the old cache still looks at it.
+        return [
+            tf.raw_ops.TensorStridedSliceUpdate(
+                input=old,
+                begin=columns.begin,
+                end=columns.end,
+                strides=[1, 1, 1],
+                value=new,
+                begin_mask=0b011,
+                end_mask=0b011,
+            )
+            for old, new in zip(olds, news, strict=True)
+        ]
+
+    return tf.cond(
+        columns.suffice,
+        put_into_columns,
+        lambda: _put_into_rows(olds, news, write),
+    )
+
+
+def _columns(lengths, length, mask) -> Columns:
+    """Returns where rows of these lengths are written, if all are as long.
+
+    A row without a new token is as long as it has to be: what is written
+    there stands behind its end, and is never read.
+    """
+    is_written = True if mask is None else ops.any(mask, axis=-1)
+    column = ops.max(ops.where(is_written, lengths, 0), initial=0)
+    is_there = ops.where(is_written, lengths == column, lengths <= column)
+    begin, end = [ops.stack([0, 0, x]) for x in (column, column + length)]
+    return Columns(ops.all(is_there), begin, end)
 
 
 def _indices(lengths, batch, num_heads, length):

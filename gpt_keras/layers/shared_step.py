@@ -10,11 +10,16 @@ from typing import NamedTuple
 
 from keras import ops
 
+from gpt_keras.layers.dynamic_steps import is_dynamic
 from gpt_keras.layers.kv_cache import CacheWrite
 from gpt_keras.layers.kv_cache import KVCache
 from gpt_keras.layers.kv_cache import plan_write
 from gpt_keras.layers.positional_encoding import rotation
 from gpt_keras.layers.positional_encoding import token_positions
+
+# Of the positions of a cache that are looked at: so many at a time, and all
+# of them where a copy of those that are filled would not be far fewer.
+_POSITIONS, _SHARE = 64, 3
 
 
 class SharedStep(NamedTuple):
@@ -27,12 +32,15 @@ class SharedStep(NamedTuple):
         write: Where the cache gets the new positions; None without one.
         is_causal: Whether `visible` is known to be every key up to the
             query's own, in every row.
+        num_keys: int32 scalar, how many positions of the cache are looked
+            at; None: all.
     """
 
     visible: Any
     turn: Any = None
     write: CacheWrite | None = None
     is_causal: bool = False
+    num_keys: Any = None
 
 
 def share_step(
@@ -54,19 +62,20 @@ def share_step(
             None: they are not.
     """
     batch, length = ops.shape(x)[:2]
-    start = write = turn = None
+    start = write = turn = num_keys = None
     if cache is None:
         visible = _visible(length, mask)
     else:
         start = cache.lengths
         write = plan_write(cache, batch, length, mask, document_starts)
-        visible = _visible_in_cache(cache, start, length)
+        num_keys = _num_keys(cache, length) if is_dynamic() else None
+        visible = _visible_in_cache(cache, start, length, num_keys)
     if rotary_dim is not None:
         positions = token_positions(length, start, document_starts)
         turn = rotation(positions, rotary_dim)
     visible = _within_documents(visible, document_starts)
     is_causal = cache is None and mask is None and document_starts is None
-    return SharedStep(visible, turn, write, is_causal)
+    return SharedStep(visible, turn, write, is_causal, num_keys)
 
 
 def _visible(length, mask):
@@ -78,9 +87,19 @@ def _visible(length, mask):
     return causal[None, None] & ops.cast(mask, "bool")[:, None, None, :]
 
 
-def _visible_in_cache(cache: KVCache, start, length):
-    """Returns what each query may see, `(batch, 1, length, max_length)`."""
-    keys = ops.arange(cache.max_length, dtype="int32")
+def _num_keys(cache: KVCache, length):
+    """Returns how many positions to look at so that all filled ones are."""
+    filled = ops.max(cache.lengths, initial=0) + length
+    enough = -(-filled // _POSITIONS) * _POSITIONS
+    room = cache.max_length
+    return ops.where(enough * _SHARE <= room, enough, room)
+
+
+def _visible_in_cache(cache: KVCache, start, length, num_keys=None):
+    """Returns what each query may see, `(batch, 1, length, keys)`."""
+    if num_keys is None:
+        num_keys = cache.max_length
+    keys = ops.arange(num_keys, dtype="int32")
     queries = token_positions(length, start)
     return keys[None, None, None, :] <= queries[:, None, :, None]
 

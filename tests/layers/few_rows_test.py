@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from gpt_keras.layers.blockwise_attention import attend
 from gpt_keras.layers.blockwise_attention import attend_once
+from gpt_keras.layers.dynamic_steps import dynamic_steps
 from gpt_keras.layers.few_rows import few_rows_product
 from gpt_keras.layers.few_rows import is_one_token
+from gpt_keras.layers.few_rows import table_product
 from gpt_keras.layers.flat_product import flat_product
 
 RNG = np.random.default_rng(0)
@@ -48,3 +50,31 @@ def test_one_query_gathers_as_the_last_of_many():
     expected = attend(query, key, value, visible)[:, :, -1:]
     once = attend_once(query[:, :, -1:], key, value, visible[:, :, -1:])
     np.testing.assert_allclose(once, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_table_gives_the_same_however_it_is_multiplied(dtype, rows):
+    x = tf.cast(RNG.normal(size=(rows, 5)), dtype)
+    table = tf.cast(RNG.normal(size=(40, 5)), dtype)
+
+    @tf.function(autograph=False)
+    def dynamic(x):
+        with dynamic_steps():
+            return table_product(x, table)
+
+    expected = table_product(x, table)
+    assert expected.shape == (rows, 40)
+    np.testing.assert_allclose(
+        expected,
+        tf.matmul(x, table, transpose_b=True),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(dynamic(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_is_multiplied_in_one_way_outside_of_dynamic_steps():
+    x, table = tf.zeros((3, 5)), tf.zeros((40, 5))
+    ops = _ops(lambda x: table_product(x, table), x)
+    assert not ops & {"If", "StatelessIf"}

@@ -1,8 +1,10 @@
 """Tests of what the layers of a step share."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from gpt_keras.layers.dynamic_steps import dynamic_steps
 from gpt_keras.layers.kv_cache import empty_cache
 from gpt_keras.layers.shared_step import share_step
 from gpt_keras.model import GPTModel
@@ -52,6 +54,54 @@ def test_only_without_mask_documents_and_cache_it_is_causal_and_no_more():
     assert not share_step(X, mask=MASK).is_causal
     assert not share_step(X, document_starts=starts).is_causal
     assert not share_step(X, cache).is_causal
+
+
+@pytest.mark.parametrize(
+    "room, filled, num_keys",
+    [
+        (1024, [5, 60], 64),
+        (1024, [5, 62], 128),  # 62, and three more
+        (1024, [319, 0], 1024),  # a copy of 384 would save too little
+        (1024, [317, 0], 320),
+        (63, [0, 0], 63),
+    ],
+)
+def test_dynamic_steps_look_no_further_than_they_have_to(
+    room, filled, num_keys
+):
+    cache = empty_cache(2, 1, room, 8, "float32")
+    cache = cache._replace(lengths=tf.constant(filled))
+    assert share_step(X, cache).num_keys is None
+    with dynamic_steps():
+        shared = share_step(X, cache)
+    assert shared.num_keys == num_keys
+    assert shared.visible.shape == (2, 1, 3, num_keys)
+    np.testing.assert_array_equal(
+        shared.visible, share_step(X, cache).visible[..., :num_keys]
+    )
+
+
+@pytest.mark.parametrize("is_one", [False, True])
+@pytest.mark.parametrize("mask", [None, [[1, 1, 0], [1, 1, 1]]])
+def test_dynamic_steps_compute_the_same(is_one, mask):
+    rng = np.random.default_rng(0)
+    model = GPTModel(20, 8, 2, 16, 400, num_layers=2, position="rotary")
+    ids = rng.integers(0, 20, (2, 3))
+    mask = None if mask is None else np.array(mask, "bool")
+    _, cache = model.step(ids, model.make_cache(2), mask=mask)
+    new = ids[:, :1] if is_one else ids
+    expected, _ = model.step(new, cache)
+
+    @tf.function(autograph=False)
+    def step(new, cache):
+        with dynamic_steps():
+            return model.step(new, cache)
+
+    found, after = step(new, cache)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    again, _ = step(new, after)
+    with_all, _ = model.step(new, after)
+    np.testing.assert_allclose(again, with_all, rtol=1e-5, atol=1e-6)
 
 
 def _operations(num_layers):

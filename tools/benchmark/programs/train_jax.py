@@ -125,11 +125,14 @@ def mean_loss(rows, kernel, labels, chunk_tokens: int):
 
 def _mean_loss_forward(rows, kernel, labels, chunk_tokens):
     count = len(rows)
-    both = jax.value_and_grad(_loss_sum, argnums=(0, 1))
+    low = kernel.astype(rows.dtype)
 
     def add(sums, chunk):
-        loss, (of_rows, of_kernel) = both(chunk[0], kernel, chunk[1], count)
-        return (sums[0] + loss, sums[1] + of_kernel), of_rows
+        losses, errors = _losses(chunk[0] @ low.T, chunk[1])
+        errors = (errors / count).astype(rows.dtype)
+        of_kernel = (errors.T @ chunk[0]).astype(kernel.dtype)
+        sums = sums[0] + jnp.sum(losses) / count, sums[1] + of_kernel
+        return sums, errors @ low
 
     chunks = jax.tree.map(
         lambda x: x.reshape(-1, chunk_tokens or count, *x.shape[1:]),
@@ -148,14 +151,30 @@ def _mean_loss_backward(chunk_tokens, gradients, upstream):
 mean_loss.defvjp(_mean_loss_forward, _mean_loss_backward)
 
 
-def _loss_sum(rows, kernel, labels, count: int):
-    logits = rows @ kernel.astype(rows.dtype).T
-    logits = logits.astype(jnp.float32)
-    # A sum, whose gradient is no scattering into a second array of this size.
+def _losses(logits, labels):
+    """Returns -log p(label), and the gradients of the logits, float32.
+
+    The logits are read twice: for the sums, then for the gradients.
+    """
+    wide = logits.astype(jnp.float32)
+    greatest, total = jax.lax.reduce(
+        (wide, jnp.ones_like(wide)),
+        (jnp.float32(-1e30), jnp.float32(0)),
+        _sum_of_powers,
+        (1,),
+    )
+    log_total = greatest + jnp.log(total)
+    of_label = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
     is_label = jnp.arange(logits.shape[1]) == labels[:, None]
-    of_label = jnp.sum(jnp.where(is_label, logits, 0.0), axis=1)
-    losses = jax.nn.logsumexp(logits, axis=1) - of_label
-    return jnp.sum(losses) / count
+    errors = jnp.exp(wide - log_total[:, None]) - is_label
+    return log_total - of_label.astype(jnp.float32), errors
+
+
+def _sum_of_powers(one, other):
+    """Adds sums of e^(x - greatest), each with the greatest x of its own."""
+    greatest = jnp.maximum(one[0], other[0])
+    parts = [total * jnp.exp(x - greatest) for x, total in (one, other)]
+    return greatest, parts[0] + parts[1]
 
 
 def _batches(config):
