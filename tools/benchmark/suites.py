@@ -261,7 +261,6 @@ def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
     """
     shape = dict(max_length=1024, batch_size=batch_size)
     options = dict(vocab_size=50304, steps=800 // batch_size)
-    chunk = dict(chunk_tokens=8192)
     ours = dict(**_OURS_GPT2, **shape, dtype="mixed_bfloat16")
     missing = "" if has_gpu() else "no GPU"
     name = f"{OURS}, JAX"
@@ -273,7 +272,7 @@ def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
             Contender(
                 name,
                 "train_jax",
-                dict(options, **chunk, config=ours),
+                dict(options, chunk_tokens=8192, config=ours),
                 JAX,
                 missing,
             ),
