@@ -6,6 +6,7 @@ import math
 import pathlib
 import sys
 
+import numpy as np
 import pytest
 
 from tools.benchmark import report
@@ -197,9 +198,47 @@ def test_without_a_gpu_nothing_is_started(monkeypatch):
     assert {x["not_run"] for x in found.values()} == {"no GPU"}
 
 
-@pytest.mark.skipif(
+def test_without_tensorflow_its_contenders_are_not_started(monkeypatch):
+    monkeypatch.setattr(suites, "has_gpu", lambda: True)
+    monkeypatch.setattr(suites, "find_spec", lambda name: None)
+    missing = {x.name: x.missing for x in suites.train_gpu("folder").contenders}
+    assert missing.pop("gpt_keras, TensorFlow") == "no TensorFlow"
+    assert missing.pop("gpt_keras, TensorFlow, XLA") == "no TensorFlow"
+    assert set(missing.values()) == {""}
+
+
+needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="there is no JAX"
 )
+
+
+@needs_jax
+@pytest.mark.parametrize("chunk_tokens", [0, 4])
+def test_the_loss_of_jax_has_the_gradients_of_its_formula(chunk_tokens):
+    import jax
+
+    from tools.benchmark.programs.jax_loss import mean_loss
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(12, 8)).astype(np.float32)
+    kernel = rng.normal(size=(50, 8)).astype(np.float32) * 3
+    labels = rng.integers(0, 50, 12)
+
+    def plain(rows, kernel):
+        log_odds = jax.nn.log_softmax(rows @ kernel.T)
+        return -log_odds[np.arange(12), labels].mean()
+
+    def ours(rows, kernel):
+        return mean_loss(rows, kernel, labels, chunk_tokens)
+
+    expected, wanted = jax.value_and_grad(plain, (0, 1))(rows, kernel)
+    loss, gradients = jax.value_and_grad(ours, (0, 1))(rows, kernel)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    for made, right in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(made, right, rtol=1e-4, atol=1e-6)
+
+
+@needs_jax
 @pytest.mark.parametrize("chunk_tokens", [0, 16])
 def test_the_program_of_jax_trains_on_a_cpu_too(chunk_tokens):
     config = dict(

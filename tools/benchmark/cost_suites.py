@@ -48,6 +48,7 @@ def cost() -> Suite:
     """Returns the suite of what a step and a token cost, by size.
 
     A contender's name is what its curve is called, and its size.
+    Their processes live at once, with 16 GB together.
     """
     return Suite(
         "cost",
@@ -58,7 +59,6 @@ def cost() -> Suite:
             *(_writing("position, 0.9M,", n, _small()) for n in _POSITIONS),
             *(_writing("position, 124M,", n, _GPT2) for n in _POSITIONS),
         ),
-        together=False,
         repeats=3,
     )
 

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import subprocess
+from importlib.util import find_spec
 from typing import Any
 
 OURS = "gpt_keras"
@@ -263,6 +264,7 @@ def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
     options = dict(vocab_size=50304, steps=800 // batch_size)
     ours = dict(**_OURS_GPT2, **shape, dtype="mixed_bfloat16")
     missing = "" if has_gpu() else "no GPU"
+    no_tensorflow = "" if find_spec("tensorflow") else "no TensorFlow"
     name = f"{OURS}, JAX"
     peer = _nanogpt(nanogpt, **options, config=dict(**GPT2, **shape))
     return Suite(
@@ -275,6 +277,18 @@ def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
                 dict(options, chunk_tokens=8192, config=ours),
                 JAX,
                 missing,
+            ),
+            *(
+                Contender(
+                    f"{OURS}, TensorFlow{suffix}",
+                    "train_ours",
+                    dict(
+                        options,
+                        config=dict(ours, chunk_tokens=8192, **more),
+                    ),
+                    missing=missing or no_tensorflow,
+                )
+                for suffix, more in (("", {}), (", XLA", {"jit_compile": True}))
             ),
             dataclasses.replace(
                 peer,

@@ -5,6 +5,20 @@
 _PEAK_FLOPS = {"NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H200": 989e12}
 
 
+def model_facts(device: str, model, config: dict) -> dict:
+    """Returns `flops_facts` of a model of this project.
+
+    Args:
+        device: The name of the GPU.
+        model: A built `GPTModel`.
+        config: Fields of `TrainConfig`.
+    """
+    parameters = model.count_params()
+    if model.position == "learned":
+        parameters -= config["max_length"] * config["d_model"]
+    return flops_facts(device, parameters, config)
+
+
 def flops_facts(device: str, parameters: int, config: dict) -> dict:
     """Returns what turns tokens a second into a share of what a GPU can.
 

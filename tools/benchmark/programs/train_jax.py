@@ -20,9 +20,9 @@ import functools  # noqa: E402
 
 import gpu  # noqa: E402
 import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from jax_loss import mean_loss  # noqa: E402
 
 from gpt_keras.config import TrainConfig  # noqa: E402
 from gpt_keras.model import GPTModel  # noqa: E402
@@ -68,14 +68,11 @@ def make(options):
         return {**figures, "loss": float(loss), **_memory()}
 
     device = jax.local_devices()[0].device_kind
-    parameters = model.count_params()
-    if config.position == "learned":
-        parameters -= config.max_length * config.d_model
     return {
         "jax": jax.__version__,
         "keras": keras.__version__,
         "dtype": config.dtype,
-        **gpu.flops_facts(device, parameters, options["config"]),
+        **gpu.model_facts(device, model, options["config"]),
     }, repeat
 
 
@@ -92,7 +89,7 @@ def make_step(model, optimizer, chunk_tokens: int = 0):
         mapping = zip(model.trainable_variables, weights, strict=True)
         with keras.StatelessScope(state_mapping=list(mapping)):
             hidden, _ = model.hidden_states(ids[:, :-1], training=True)
-            kernel = jnp.asarray(model.projection().kernel.value)
+            kernel = model.projection().kernel.value
         rows = hidden.reshape(-1, hidden.shape[-1])
         return mean_loss(rows, kernel, ids[:, 1:].reshape(-1), chunk_tokens)
 
@@ -104,77 +101,6 @@ def make_step(model, optimizer, chunk_tokens: int = 0):
 
     variables = model.trainable_variables, optimizer.variables
     return tuple([x.value for x in part] for part in variables), step
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def mean_loss(rows, kernel, labels, chunk_tokens: int):
-    """Returns the mean of -log p(label).
-
-    Gradients are made chunk by chunk together with the loss, so that logits
-    are neither kept nor made twice.
-
-    Args:
-        rows: `(tokens, d_model)` states.
-        kernel: `(vocab_size, d_model)` float32.
-        labels: `(tokens,)` integers.
-        chunk_tokens: How many tokens' logits are there at a time; divides
-            their number. 0: all.
-    """
-    return _mean_loss_forward(rows, kernel, labels, chunk_tokens)[0]
-
-
-def _mean_loss_forward(rows, kernel, labels, chunk_tokens):
-    count = len(rows)
-    low = kernel.astype(rows.dtype)
-
-    def add(sums, chunk):
-        losses, errors = _losses(chunk[0] @ low.T, chunk[1])
-        errors = (errors / count).astype(rows.dtype)
-        of_kernel = (errors.T @ chunk[0]).astype(kernel.dtype)
-        sums = sums[0] + jnp.sum(losses) / count, sums[1] + of_kernel
-        return sums, errors @ low
-
-    chunks = jax.tree.map(
-        lambda x: x.reshape(-1, chunk_tokens or count, *x.shape[1:]),
-        (rows, labels),
-    )
-    nothing = jnp.zeros(()), jnp.zeros_like(kernel)
-    (loss, of_kernel), of_rows = jax.lax.scan(add, nothing, chunks)
-    return loss, (of_rows.reshape(rows.shape), of_kernel)
-
-
-def _mean_loss_backward(chunk_tokens, gradients, upstream):
-    of_rows, of_kernel = gradients
-    return of_rows * upstream.astype(of_rows.dtype), of_kernel * upstream, None
-
-
-mean_loss.defvjp(_mean_loss_forward, _mean_loss_backward)
-
-
-def _losses(logits, labels):
-    """Returns -log p(label), and the gradients of the logits, float32.
-
-    The logits are read twice: for the sums, then for the gradients.
-    """
-    wide = logits.astype(jnp.float32)
-    greatest, total = jax.lax.reduce(
-        (wide, jnp.ones_like(wide)),
-        (jnp.float32(-1e30), jnp.float32(0)),
-        _sum_of_powers,
-        (1,),
-    )
-    log_total = greatest + jnp.log(total)
-    of_label = jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-    is_label = jnp.arange(logits.shape[1]) == labels[:, None]
-    errors = jnp.exp(wide - log_total[:, None]) - is_label
-    return log_total - of_label.astype(jnp.float32), errors
-
-
-def _sum_of_powers(one, other):
-    """Adds sums of e^(x - greatest), each with the greatest x of its own."""
-    greatest = jnp.maximum(one[0], other[0])
-    parts = [total * jnp.exp(x - greatest) for x, total in (one, other)]
-    return greatest, parts[0] + parts[1]
 
 
 def _batches(config):

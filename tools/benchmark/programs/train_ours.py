@@ -1,16 +1,23 @@
 """Trains this project's model, so many steps a repeat."""
 
-import numpy as np
-import tensorflow as tf
-import worker
-from op_profile import profile
+import os
 
-from gpt_keras.config import TrainConfig
-from gpt_keras.data import pipeline
-from gpt_keras.data.token_store import TokenSplit
-from gpt_keras.model import GPTModel
-from gpt_keras.training.execution import Execution
-from gpt_keras.training.optimizers import make_optimizer
+import worker
+
+# Or the GPU's memory would be taken at once, and others share it.
+os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+
+import gpu  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from op_profile import profile  # noqa: E402
+
+from gpt_keras.config import TrainConfig  # noqa: E402
+from gpt_keras.data import pipeline  # noqa: E402
+from gpt_keras.data.token_store import TokenSplit  # noqa: E402
+from gpt_keras.model import GPTModel  # noqa: E402
+from gpt_keras.training.execution import Execution  # noqa: E402
+from gpt_keras.training.optimizers import make_optimizer  # noqa: E402
 
 _ENDLESS = 10**9  # steps
 
@@ -42,12 +49,13 @@ def make(options):
         logs = execution(batches)
         loss = float(logs["loss"])
         tokens = steps * config.batch_size * config.max_length
-        return {"units": tokens, "steps": steps, "loss": loss}
+        figures = {"units": tokens, "steps": steps, "loss": loss}
+        return {**figures, **_gpu_memory()}
 
     return {
         "tensorflow": tf.__version__,
-        "parameters": model.count_params(),
         "dtype": config.dtype,
+        **gpu.model_facts(_device(), model, options["config"]),
     }, repeat
 
 
@@ -60,6 +68,21 @@ def _batches(config):
         seed=0,
         num_steps=_ENDLESS,
     )
+
+
+def _device():
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        return details.get("device_name", "GPU")
+    return "CPU"
+
+
+def _gpu_memory():
+    """Returns the GPU's; without one nothing, which is the process's."""
+    if not tf.config.list_physical_devices("GPU"):
+        return {}
+    memory = tf.config.experimental.get_memory_info("GPU:0")
+    return {"peak_bytes": memory["peak"]}
 
 
 if __name__ == "__main__":
