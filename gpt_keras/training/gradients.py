@@ -63,14 +63,8 @@ def apply_gradients(optimizer, gradients, variables, loss=0.0, state=None):
 
 def global_norm(gradients):
     """Returns the norm of all of them together, float32."""
-    return tf.sqrt(
-        tf.add_n(
-            [
-                tf.reduce_sum(tf.square(tf.cast(gradient, tf.float32)))
-                for gradient in gradients
-            ]
-        )
-    )
+    halves = [tf.nn.l2_loss(tf.cast(x, tf.float32)) for x in gradients]
+    return tf.sqrt(2 * tf.add_n(halves))
 
 
 def build_optimizer(optimizer, variables):

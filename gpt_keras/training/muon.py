@@ -148,7 +148,7 @@ class Muon(MatrixAdamW):
     def _direction(self, gradient, variable):
         """Moves the momentum on; returns it in Nesterov's form."""
         slot = self._momentums[self._get_variable_index(variable)]
-        gradient = ops.cast(gradient, slot.dtype)
+        gradient = ops.cast(self.clipped(gradient), slot.dtype)
         momentum = self.momentum * slot + gradient
         self.assign(slot, momentum)
         return gradient + self.momentum * momentum

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gpt_keras.training.adamw import MatrixAdamW
 
@@ -83,3 +84,32 @@ def test_building_again_changes_nothing(times):
     for _ in range(times):
         optimizer.build(variables)
     assert len(optimizer.variables) == 2 + 2 * len(variables)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_a_clipped_step_leaves_nothing_behind(in_graph):
+    variables, expected = _variables(), _variables()
+    optimizer = MatrixAdamW(**OPTIONS)
+    optimizer.build(variables)
+    take = optimizer.apply
+    if in_graph:
+        take = tf.function(lambda grads: optimizer.apply(grads, variables))
+    gradients = [keras.ops.ones(v.shape) * 3 for v in variables]
+    take(gradients) if in_graph else take(gradients, variables)
+    stock = _stock(expected)
+    stock.apply(gradients, expected)
+    _assert_same(map(np.array, variables), map(np.array, expected))
+    # Nor does a step by hand, afterwards, know of the norm.
+    optimizer.update_step(gradients[1], variables[1], 0.1)
+    stock.update_step(gradients[1], expected[1], 0.1)
+    _assert_same([np.array(variables[1])], [np.array(expected[1])])
+
+
+def test_sparse_gradients_are_clipped_too():
+    ours, theirs = _variables()[:1], _variables()[:1]
+    gradient = tf.IndexedSlices(
+        tf.ones((2, 6)) * 3, tf.constant([0, 2]), tf.constant([4, 6])
+    )
+    MatrixAdamW(**OPTIONS).apply([gradient], ours)
+    _stock(theirs).apply([tf.convert_to_tensor(gradient)], theirs)
+    _assert_same(map(np.array, ours), map(np.array, theirs))
