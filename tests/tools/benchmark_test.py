@@ -303,6 +303,9 @@ def test_both_tokenizers_do_the_same_work(tmp_path):
 
 
 def test_the_picture(tmp_path):
-    found = {"s": {"a": {"rate": 1.0}, "b": {"not_run": "why"}}}
+    absent = {"not_run": "why"}
+    found = {"s": {"a": {"rate": 1.0}, "b": absent}, "none": {"a": absent}}
+    assert report.rates_of(found) == {"s": {"a": 1.0}}
     report.draw(tmp_path / "bars.png", found)
     assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
+    report.draw(tmp_path / "nothing.png", {"none": {"a": absent}})

@@ -74,7 +74,8 @@ def define_flags(values):
     flags.DEFINE_string(
         "picture",
         None,
-        "PNG of bars; of curves with --suite=cost.",
+        "PNG of bars, without the suite `cost`; of its curves with "
+        "--suite=cost.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -156,6 +157,7 @@ def _draw(path, found):
     if set(found) == {"cost"}:
         report.draw_curves(path, found["cost"])
     else:
+        found = {name: x for name, x in found.items() if name != "cost"}
         report.draw(path, found)
 
 

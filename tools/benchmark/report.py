@@ -147,18 +147,21 @@ def draw(path, found: dict[str, dict[str, dict]]) -> None:
 
     Args:
         path: Of a PNG.
-        found: By the suite's name, figures by the contender's.
+        found: By the suite's name, figures by the contender's. A suite of
+            which nothing was run is left out.
     """
-    figure = _figure(9, 1.2 + 0.5 * sum(map(len, found.values())))
-    heights = [max(1, len(contenders)) for contenders in found.values()]
+    measured = rates_of(found)
+    figure = _figure(9, 1.2 + 0.5 * sum(map(len, measured.values())))
     all_axes = figure.subplots(
-        len(found), 1, squeeze=False, height_ratios=heights
+        max(1, len(measured)),
+        1,
+        squeeze=False,
+        height_ratios=[len(x) for x in measured.values()] or [1],
     )
     for axes, (suite, contenders) in zip(
-        all_axes[:, 0], found.items(), strict=True
+        all_axes[:, 0], measured.items(), strict=False
     ):
-        names = [n for n, x in contenders.items() if "rate" in x]
-        rates = [contenders[name]["rate"] for name in names]
+        names, rates = list(contenders), list(contenders.values())
         colors = [
             "#1f6feb" if name.startswith("gpt_keras") else "#9aa4b2"
             for name in names
@@ -173,6 +176,15 @@ def draw(path, found: dict[str, dict[str, dict]]) -> None:
         axes.tick_params(labelsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
+
+
+def rates_of(found: dict[str, dict[str, dict]]) -> dict[str, dict[str, float]]:
+    """Returns the rates of what was run, by suite and contender."""
+    rates = {
+        suite: {name: x["rate"] for name, x in figures.items() if "rate" in x}
+        for suite, figures in found.items()
+    }
+    return {suite: x for suite, x in rates.items() if x}
 
 
 def draw_curves(path, figures: dict[str, dict]) -> None:
