@@ -271,6 +271,7 @@ def test_the_suites_name_programs_that_are_there():
         suites.train_gpu("folder"),
         suites.train_gpu("folder", 32),
         suites.decode(1),
+        suites.decode_xla(8),
         suites.decode_faster(),
         suites.prefill(),
         suites.long_text(),
@@ -300,6 +301,19 @@ def test_both_tokenizers_do_the_same_work(tmp_path):
     found = measure(suite, PYTHONS, repeats=1)
     ours, theirs = (x["turns"][0]["tokens"] for x in found.values())
     assert ours == theirs + len(texts)  # a document ends with a token
+
+
+def test_xla_writes_what_the_decoder_writes():
+    model = dict(d_model=32, num_heads=4, dff=64, num_layers=2)
+    model |= dict(vocab_size=97, max_length=64, position="learned")
+    options = dict(model=model, rows=2, prompt_tokens=8, new_tokens=4)
+    names = "decode_ours", "decode_xla_ours"
+    contenders = tuple(Contender(name, name, options) for name in names)
+    found = measure(Suite("s", "tokens", contenders), PYTHONS, repeats=1)
+    (plain,), (compiled,) = (x["turns"] for x in found.values())
+    assert plain["units"] == compiled["units"] == 8
+    assert len(set(plain["first_tokens"])) > 1
+    assert plain["first_tokens"] == compiled["first_tokens"]
 
 
 def test_the_picture(tmp_path):

@@ -338,6 +338,21 @@ def decode(rows: int) -> Suite:
     )
 
 
+def decode_xla(rows: int) -> Suite:
+    """Returns the suite of the same as `decode`, compiled by XLA."""
+    ours, peer, _ = decode(rows).contenders
+    peer = dataclasses.replace(
+        peer, options=dict(peer.options, jit_compile=True)
+    )
+    goal = 1.6 if rows == 1 else 2.0
+    return Suite(
+        f"decode_{rows}_xla",
+        "tokens",
+        (dataclasses.replace(ours, program="decode_xla_ours"), peer),
+        (Target(OURS, "KerasHub", goal),),
+    )
+
+
 def decode_faster() -> Suite:
     """Returns the suite of what writes a single row faster than plainly.
 

@@ -8,11 +8,12 @@ import worker
 
 def make(options):
     """Options: `model`, arguments of this project's `GPTModel`; `rows`;
-    `prompt_tokens`; `new_tokens`.
+    `prompt_tokens`; `new_tokens`; `jit_compile`, whether by XLA.
     """
     arguments = options["model"]
     model = make_model(arguments, options.get("dtype", "float32"))
-    model.compile(sampler="greedy")
+    jit_compile = options.get("jit_compile", False)
+    model.compile(sampler="greedy", jit_compile=jit_compile)
     rows, length = options["rows"], options["prompt_tokens"]
     total = length + options["new_tokens"]
     ids = np.zeros((rows, total), np.int32)
