@@ -119,7 +119,9 @@ def test_ctrl_c_is_130_and_sigterm_143():
     command = [*SMALL, "--do=wait"]
     # A shell, for the terminal's key to reach it and as it reports a signal.
     shell = f"{' '.join(command)}; echo status $?"
-    interactive = ["setsid", "--ctty", "bash", "-c", f"trap : INT; {shell}"]
+    # `env`: what runs in the background may have been told to ignore the key.
+    interactive = ["setsid", "--ctty", "env", "--default-signal=INT"]
+    interactive += ["bash", "-c", f"trap : INT; {shell}"]
     _, text = on_terminal(interactive, "waiting", press, PYTHONPATH=PATHS)
     assert "stopped by Ctrl-C" in text and "status 130" in text
     assert "Traceback" not in text
