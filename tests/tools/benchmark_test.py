@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from tools.benchmark import decode_suites
 from tools.benchmark import report
 from tools.benchmark import suites
 from tools.benchmark.measurement import WorkerFailed
@@ -270,12 +271,12 @@ def test_the_suites_name_programs_that_are_there():
         suites.train_gpt2("folder", "float32"),
         suites.train_gpu("folder"),
         suites.train_gpu("folder", 32),
-        suites.decode(1),
-        suites.decode_xla(8),
-        suites.decode_faster(),
-        suites.prefill(),
-        suites.long_text(),
-        suites.memory_bandwidth(),
+        decode_suites.decode(1),
+        decode_suites.decode_xla(8),
+        decode_suites.decode_faster(),
+        decode_suites.prefill(),
+        decode_suites.long_text(),
+        decode_suites.memory_bandwidth(),
         suites.tokenizer("*.txt", 1, "folder"),
         suites.data(),
     ]

@@ -35,6 +35,7 @@ if __name__ == "__main__":
 from gpt_keras.cli import program  # noqa: E402
 from gpt_keras.files import write_atomically  # noqa: E402
 from tools.benchmark import cost_suites  # noqa: E402
+from tools.benchmark import decode_suites  # noqa: E402
 from tools.benchmark import profiles  # noqa: E402
 from tools.benchmark import report  # noqa: E402
 from tools.benchmark import suites  # noqa: E402
@@ -180,14 +181,14 @@ def _suites(values, scratch):
         "train_gpt2_float32": lambda: suites.train_gpt2(nanogpt, "float32"),
         "train_gpu": lambda: suites.train_gpu(nanogpt),
         "train_gpu_32": lambda: suites.train_gpu(nanogpt, batch_size=32),
-        "memory_bandwidth": suites.memory_bandwidth,
-        "decode_1": lambda: suites.decode(1),
-        "decode_8": lambda: suites.decode(8),
-        "decode_1_xla": lambda: suites.decode_xla(1),
-        "decode_8_xla": lambda: suites.decode_xla(8),
-        "decode_faster": suites.decode_faster,
-        "prefill": suites.prefill,
-        "long_text": suites.long_text,
+        "memory_bandwidth": decode_suites.memory_bandwidth,
+        "decode_1": lambda: decode_suites.decode(1),
+        "decode_8": lambda: decode_suites.decode(8),
+        "decode_1_xla": lambda: decode_suites.decode_xla(1),
+        "decode_8_xla": lambda: decode_suites.decode_xla(8),
+        "decode_faster": decode_suites.decode_faster,
+        "prefill": decode_suites.prefill,
+        "long_text": decode_suites.long_text,
         "settings": cost_suites.settings,
         "cost": cost_suites.cost,
         "tokenizer": lambda: _tokenizer(values, scratch),

@@ -1,19 +1,15 @@
 """What the project's own costs grow with: suites without peers."""
 
-from tools.benchmark.suites import GPT2
+from tools.benchmark.suites import LIKE_GPT2
 from tools.benchmark.suites import OURS
+from tools.benchmark.suites import OURS_GPT2
+from tools.benchmark.suites import VOCABULARY
 from tools.benchmark.suites import Contender
 from tools.benchmark.suites import Suite
 from tools.benchmark.suites import Target
 
-_ALIKE = dict(
-    position="learned",
-    activation="gelu",
-    tie_embeddings=True,
-    scale_embeddings=False,
-)
-_GPT2 = dict(**GPT2, **_ALIKE, vocab_size=50257, max_length=1024)
-_SMALL = dict(d_model=128, num_heads=4, dff=512, **_ALIKE)
+_GPT2 = dict(**OURS_GPT2, vocab_size=VOCABULARY, max_length=1024)
+_SMALL = dict(d_model=128, num_heads=4, dff=512, **LIKE_GPT2)
 _SMALL_VOCABULARY = 65
 _LENGTHS = (64, 128, 256, 512, 1024)
 _LAYERS = (2, 4, 8, 16)

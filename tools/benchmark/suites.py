@@ -13,15 +13,16 @@ HERE, TORCH, JAX = "here", "torch", "jax"
 MORE_IS_BETTER = ("rate", "mfu")
 
 GPT2 = dict(d_model=768, num_heads=12, dff=3072, num_layers=12)
-_OURS_GPT2 = dict(
-    **GPT2,
+# What this project's model has to be told to be like GPT-2.
+LIKE_GPT2 = dict(
     position="learned",
     activation="gelu",
     tie_embeddings=True,
     scale_embeddings=False,
 )
+OURS_GPT2 = dict(**GPT2, **LIKE_GPT2)
 _SMALL = dict(d_model=128, num_heads=4, dff=512, num_layers=4)
-_VOCABULARY = 50257
+VOCABULARY = 50257
 # What learns fast at the size of `_SMALL`: docs/recipes.md.
 _BEST_RECIPE = dict(
     position="rotary",
@@ -131,13 +132,7 @@ def train_small(nanogpt: str | None = None) -> Suite:
         nanogpt: Its folder.
     """
     config = dict(**_SMALL, max_length=64, batch_size=12, use_bias=False)
-    ours = config | dict(
-        position="learned",
-        activation="gelu",
-        tie_embeddings=True,
-        scale_embeddings=False,
-        beta_2=0.99,
-    )
+    ours = dict(**config, **LIKE_GPT2, beta_2=0.99)
     options = dict(vocab_size=65, steps=100)
     return Suite(
         "train_small",
@@ -209,8 +204,8 @@ def train_gpt2(nanogpt: str | None, dtype: str = "mixed_bfloat16") -> Suite:
     """Returns the suite of 124M parameters, 4 × 512 tokens a step."""
     is_float32 = dtype == "float32"
     config = dict(**GPT2, max_length=512, batch_size=4)
-    ours = dict(**_OURS_GPT2, max_length=512, batch_size=4, dtype=dtype)
-    options = dict(vocab_size=_VOCABULARY, steps=2)
+    ours = dict(**OURS_GPT2, max_length=512, batch_size=4, dtype=dtype)
+    options = dict(vocab_size=VOCABULARY, steps=2)
     contenders = [
         Contender(OURS, "train_ours", dict(options, config=ours)),
         Contender(
@@ -262,7 +257,7 @@ def train_gpu(nanogpt: str | None, batch_size: int = 8) -> Suite:
     """
     shape = dict(max_length=1024, batch_size=batch_size)
     options = dict(vocab_size=50304, steps=800 // batch_size)
-    ours = dict(**_OURS_GPT2, **shape, dtype="mixed_bfloat16")
+    ours = dict(**OURS_GPT2, **shape, dtype="mixed_bfloat16")
     missing = "" if has_gpu() else "no GPU"
     no_tensorflow = "" if find_spec("tensorflow") else "no TensorFlow"
     name = f"{OURS}, JAX"
@@ -309,131 +304,6 @@ def has_gpu() -> bool:
     except FileNotFoundError:
         return False
     return listed.returncode == 0 and bool(listed.stdout.strip())
-
-
-def decode(rows: int) -> Suite:
-    """Returns the suite of greedy writing, 32 + 64 tokens a row."""
-    options = dict(
-        model=dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024),
-        rows=rows,
-        prompt_tokens=32,
-        new_tokens=64,
-    )
-    peers = dict(
-        options, model=dict(**GPT2, vocab_size=_VOCABULARY, max_length=1024)
-    )
-    goal = 1.4 if rows == 1 else 1.6
-    return Suite(
-        f"decode_{rows}",
-        "tokens",
-        (
-            Contender(OURS, "decode_ours", options),
-            Contender("KerasHub", "decode_keras_hub", peers),
-            Contender("transformers", "decode_transformers", peers, TORCH),
-        ),
-        (
-            Target(OURS, "KerasHub", goal),
-            Target(OURS, "transformers", 1.0),
-        ),
-    )
-
-
-def decode_xla(rows: int) -> Suite:
-    """Returns the suite of the same as `decode`, compiled by XLA."""
-    ours, peer, _ = decode(rows).contenders
-    peer = dataclasses.replace(
-        peer, options=dict(peer.options, jit_compile=True)
-    )
-    goal = 1.6 if rows == 1 else 2.0
-    return Suite(
-        f"decode_{rows}_xla",
-        "tokens",
-        (dataclasses.replace(ours, program="decode_xla_ours"), peer),
-        (Target(OURS, "KerasHub", goal),),
-    )
-
-
-def decode_faster() -> Suite:
-    """Returns the suite of what writes a single row faster than plainly.
-
-    Greedy text of random weights soon says the same again: a text that
-    repeats itself, which is what guesses are for.
-    """
-    plain = decode(1).contenders[0]
-
-    def other(name, **more):
-        options = dict(plain.options, **more)
-        return Contender(f"{OURS}, {name}", plain.program, options)
-
-    lookup, half = "guesses of 7 tokens", "bfloat16"
-    return Suite(
-        "decode_faster",
-        "tokens",
-        (
-            plain,
-            other(lookup, prompt_lookup=7),
-            other(half, dtype="bfloat16"),
-        ),
-        (Target(f"{OURS}, {lookup}", OURS, 1.5),),
-    )
-
-
-def prefill() -> Suite:
-    """Returns the suite of reading 512 tokens and writing one."""
-    suite = decode(1)
-    contenders = tuple(
-        dataclasses.replace(
-            contender,
-            options=dict(contender.options, prompt_tokens=512, new_tokens=1),
-        )
-        for contender in suite.contenders
-    )
-    return dataclasses.replace(
-        suite,
-        name="prefill",
-        unit="texts",
-        contenders=contenders,
-        targets=(Target(OURS, "KerasHub", 1.5),),
-    )
-
-
-def long_text() -> Suite:
-    """Returns the suite of writing 16 tokens at the two ends of a cache.
-
-    The time until the first token, which reads the prompt, is left out.
-    """
-    model = dict(**_OURS_GPT2, vocab_size=_VOCABULARY, max_length=1024)
-
-    def at(position, room):
-        name = f"{OURS}, at position {position:,} of {room:,}"
-        options = dict(
-            model=model,
-            rows=1,
-            prompt_tokens=position,
-            new_tokens=17,
-            after_first=True,
-            room=room,
-        )
-        return Contender(name, "decode_ours", options)
-
-    contenders = at(50, 128), at(50, 1024), at(1000, 1024)
-    small, early, late = (contender.name for contender in contenders)
-    return Suite(
-        "long_text",
-        "tokens",
-        contenders,
-        (Target(late, early, 0.8), Target(early, small, 0.95)),
-    )
-
-
-def memory_bandwidth() -> Suite:
-    """Returns the reading of 494 MB, which is what a token of 124M costs."""
-    options = {"bytes": 494_000_000, "times": 4}
-    return Suite(
-        "memory_bandwidth",
-        "bytes",
-        (Contender("matrix × vector", "read_memory", options),),
-    )
 
 
 def tokenizer(text: str, num_bytes: int, folder: str) -> Suite:
